@@ -1,0 +1,171 @@
+"""Small talk, repeating and summing up, the fallback, and replies that are taken up again."""
+
+import pytest
+from tests.unit.engines.local.talk import Talk, check, cites, texts
+
+from tenuto.engines.local.brain.brain import Brain, Output
+from tenuto.session.ports import Ask, Forgot, Learned, Segment
+
+CONVERSATIONS = {
+    "a known user is greeted by name, and never unasked": """
+        > hello
+        Hello.
+        > i'm bob
+        + name = Bob
+        Nice to meet you, Bob.
+        > good morning
+        Good morning, Bob.
+        > hi again
+        Hello again, Bob.
+        == new
+        > hello there
+        Hello Bob, welcome back.
+        > what time is it
+        It is 12:00 PM.
+    """,
+    "a summary quotes and cites": """
+        > summarize our conversation
+        We have only just begun: there is nothing to sum up yet.
+        > My name is Alice
+        + name = Alice
+        Nice to meet you, Alice.
+        > what is twelve times seven
+        12 times 7 is 84.
+        > what have we talked about so far
+        We have talked for three turns in this conversation.
+        I have learned that your name is Alice.
+        You said: "what is twelve times seven".
+        == new
+        > What did we talk about last time?
+        Last time you said: "My name is Alice" and "what is twelve times seven".
+        > what did we talk about
+        Last time you said: "My name is Alice" and "what is twelve times seven".
+    """,
+    "the first conversation has none before it": """
+        > what did we talk about last time
+        This is our first conversation, as far as I can see.
+    """,
+    "a reply that was cut is repeated whole, or finished": """
+        > who are you
+        I am Tenuto's built-in brain: ...
+        I am here to prove ...
+        ! I am Tenuto's built-in brain: a small set of rules, not a language model.
+        > go on
+        I am here to prove the session layer: ...
+        > say that again
+        I am here to prove the session layer: ...
+        > go on
+        I had finished.
+    """,
+    "manners": """
+        > how are you
+        I am running well, thank you.
+        How are you?
+        > fine thanks
+        I am glad to hear that.
+        > thank you very much
+        You are welcome.
+        > okay
+        All right.
+        > bye
+        Goodbye.
+        Come back any time.
+    """,
+    "it is honest": """
+        > Are you a human?
+        I am a program: a small set of rules, not a person and not a language model.
+        > what's the weather in paris
+        I cannot see the weather: I am a small set of rules, and offline.
+        > explain quantum entanglement
+        I heard "explain quantum entanglement", but I cannot help with that: I am a small set of rules.
+        I can ...
+    """,
+}
+
+
+@pytest.mark.parametrize("conversation", CONVERSATIONS)
+def test_conversation(conversation: str) -> None:
+    check(CONVERSATIONS[conversation])
+
+
+def test_say_that_again_gives_the_whole_of_a_cut_reply() -> None:
+    talk = Talk()
+    whole = texts(talk.say("who are you"))
+    talk.heard_only("I am Ten")
+    answer = talk.say("Can you say that again?")
+    assert texts(answer) == whole
+    assert cites(answer) == {1}
+
+
+def test_the_summary_of_last_time_cites_its_turns() -> None:
+    talk = Talk()
+    talk.say("the meeting is on friday")
+    talk.conversation += 1
+    assert cites(talk.say("what did we talk about last time")) == {1}
+
+
+def test_the_fallback_names_two_things_that_work() -> None:
+    talk = Talk()
+    for _ in range(14):
+        told = texts(talk.say("explain entropy"))
+        assert "cannot help" in told[0]
+        assert told[1].startswith("I can ") and ", or " in told[1]
+
+
+def test_jokes_take_turns() -> None:
+    talk = Talk()
+    assert texts(talk.say("tell me a joke")) != texts(talk.say("another joke please"))
+
+
+def test_many_parts_are_answered_up_to_a_bound() -> None:
+    told = texts(Talk().say(" ".join(f"What is {n} plus 1?" for n in range(50))))
+    assert len(told) == 9
+    assert told[-1] == "That was a lot at once, so I have stopped there."
+
+
+@pytest.mark.parametrize("text", ["", "   ", "...", "\x00", "?!", "\U0001f600"])
+def test_no_words(text: str) -> None:
+    assert texts(Talk().say(text)) == ["I did not hear any words.", "Please say that again."]
+
+
+# ------------------------------------------------------------------------------------------------- taken up again
+
+
+def outputs_of(talk: Talk, text: str, spoken: list[str]) -> list[Output]:
+    """Ask the turn that the talk is in once more."""
+    ask = Ask(turn=talk.turn, text=text, context=talk.context(), spoken=spoken)
+    return Brain().answer(ask)
+
+
+def test_a_reply_goes_on_after_what_was_spoken_and_learns_nothing_twice() -> None:
+    talk = Talk()
+    text = "My name is Alice. I moved to Rome. What time is it?"
+    whole = texts(talk.say(text))
+    for done in range(len(whole)):
+        again = outputs_of(talk, text, whole[:done])
+        assert not [o for o in again if isinstance(o, Learned)]
+        assert texts(again) == whole[done:]
+
+
+def test_a_reply_of_which_all_was_spoken_is_closed() -> None:
+    talk = Talk()
+    whole = texts(talk.say("hello"))
+    assert outputs_of(talk, "hello", whole) == [Segment(turn=1, text="That is all.", last=True)]
+
+
+def test_an_alarm_is_not_set_twice() -> None:
+    talk = Talk()
+    first = talk.say("set a timer for one minute")
+    talk.now += 5
+    again = outputs_of(talk, "set a timer for one minute", [])
+    assert len(first) == 2
+    assert [type(o) for o in again] == [Segment]
+
+
+def test_effects_come_before_the_first_sentence() -> None:
+    talk = Talk()
+    talk.say("I live in Paris. I hate jazz.")
+    outputs = talk.say("What time is it? I love jazz. I moved to Rome. Forget where I live.")
+    kinds = [isinstance(o, Segment) for o in outputs]
+    assert kinds == sorted(kinds)
+    assert len([o for o in outputs if isinstance(o, Forgot)]) == 1

@@ -1,0 +1,18 @@
+from tenuto.engines.local.speaker import PIECE, pieces
+
+
+def test_a_sentence_is_one_piece() -> None:
+    assert pieces(" Hello\n Alice.\0") == ["Hello Alice."]
+    assert pieces("") == pieces(" \n") == []
+
+
+def test_a_long_text_is_split_after_a_mark_else_between_words_else_anywhere() -> None:
+    first, second = "a" * 100 + ";", "b" * 250
+    assert pieces(f"{first} {second}") == [first, second]
+    assert pieces("c" * 200 + " " + "d" * 200) == ["c" * 200, "d" * 200]
+    assert [len(piece) for piece in pieces("e" * 700)] == [PIECE, PIECE, 100]
+
+
+def test_nothing_is_lost() -> None:
+    text = "one, two three. four; " * 100
+    assert " ".join(pieces(text)) == text.strip()

@@ -1,0 +1,578 @@
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from typing import Any
+
+import pytest
+
+from tenuto.engines.cascade import APOLOGY, EVENTS, REQUESTS, CascadeEngine
+from tenuto.engines.parts import FRAME, Answer, Answers, Endpointing, Parts
+from tenuto.errors import EngineLost
+from tenuto.session.ports import (
+    Alarm,
+    AlarmWanted,
+    Ask,
+    Cancel,
+    Context,
+    EngineEvent,
+    Failed,
+    Finish,
+    Learned,
+    Memory,
+    Partial,
+    Ready,
+    Ring,
+    Segment,
+    Speak,
+    SpeechBegan,
+    SpeechFinished,
+)
+
+LOUD, QUIET = b"\x01\x10", bytes(2)
+CONTEXT = Context(
+    instructions="", messages=(), memories=(), alarms=(), conversation="main", now=0.0
+)
+KNOWING = Context(
+    instructions="",
+    messages=(),
+    memories=(Memory(memory=1, content="The name is Alice.", key="name", value="Alice"),),
+    alarms=(),
+    conversation="main",
+    now=0.0,
+)
+
+
+class LoudVad:
+    def push(self, frame: bytes) -> float:
+        return 1.0 if LOUD in frame else 0.0
+
+    def reset(self) -> None: ...
+
+
+class ScriptedUtterance:
+    """Understands what it is told, when it is told."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = words
+        self.partial = ""
+        self.heard = b""
+        self.dropped = 0
+        self.text: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+    def push(self, pcm: bytes) -> None:
+        self.heard += pcm
+
+    async def finish(self) -> str:
+        return await self.text
+
+    def drop(self) -> None:
+        self.dropped += 1
+
+
+class ScriptedListener:
+    def __init__(self) -> None:
+        self.utterances: list[ScriptedUtterance] = []
+        self.opened = 0
+
+    async def open(self) -> None:
+        self.opened += 1
+
+    def start(self, words: Sequence[str]) -> ScriptedUtterance:
+        self.utterances.append(ScriptedUtterance(words))
+        return self.utterances[-1]
+
+
+class ScriptedBrain:
+    def __init__(self, script: Callable[[int], Answers]) -> None:
+        self.script = script
+        self.asked: list[Ask] = []
+
+    def answer(self, ask: Ask) -> Answers:
+        self.asked.append(ask)
+        return self.script(ask.turn)
+
+    def ring(self, ring: Ring) -> Answers:
+        return [Segment(turn=ring.turn, text=ring.alarm.text, last=True)]
+
+
+class ScriptedSpeaker:
+    """Gives the text's own bytes, two samples at a time, with a turn of the loop before each."""
+
+    rate = 8_000
+
+    def __init__(self) -> None:
+        self.closed: list[str] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def open(self) -> None: ...
+
+    async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
+        try:
+            for at in range(0, len(text), 4):
+                await self.gate.wait()
+                await asyncio.sleep(0)
+                if text == "broken":
+                    raise EngineLost("The speaker is gone.")
+                yield text[at : at + 4].encode()
+        finally:
+            self.closed.append(text)
+
+
+class Ear:
+    """An `AudioOut` that remembers."""
+
+    def __init__(self) -> None:
+        self.played: list[tuple[int, int, bytes, bool]] = []
+        self.ended = asyncio.Event()
+        self.waiting = 0.0
+
+    def relay(self, pcm: bytes | bytearray | memoryview) -> None: ...
+
+    def play(self, reply: int, index: int, pcm: bytes, last: bool) -> None:
+        self.played.append((reply, index, pcm, last))
+        if last:
+            self.ended.set()
+
+    def queued(self) -> float:
+        return self.waiting
+
+    def stop(self) -> None: ...
+
+    def said(self) -> bytes:
+        return b"".join(pcm for _, _, pcm, _ in self.played)
+
+
+class House:
+    """A cascade, its parts, and the events that it gave."""
+
+    def __init__(self, script: Callable[[int], Answers] = lambda turn: [], **rules: float) -> None:
+        self.listener, self.speaker = ScriptedListener(), ScriptedSpeaker()
+        self.brain, self.ear = ScriptedBrain(script), Ear()
+        self.engine = CascadeEngine(
+            Parts(
+                name="scripted",
+                brain=self.brain,
+                vad=LoudVad,
+                listener=self.listener,
+                speaker=self.speaker,
+                endpointing=Endpointing(**rules),
+            )
+        )
+        self.offset = 0
+        self._events: AsyncIterator[EngineEvent] = aiter(self.engine)
+
+    async def __aenter__(self) -> "House":
+        await self.engine.open(CONTEXT, 16_000, self.ear)
+        assert await self.next() == Ready()
+        return self
+
+    async def __aexit__(self, *_: Any) -> None:
+        await self.engine.close()
+
+    async def next(self) -> EngineEvent:
+        async with asyncio.timeout(5):
+            return await anext(self._events)
+
+    async def answer(self, spoken: Sequence[str] = (), turn: int = 1) -> list[EngineEvent]:
+        """Ask, and return the events up to the last segment."""
+        self.engine.send(Ask(turn=turn, text="?", context=CONTEXT, spoken=spoken))
+        found = [await self.next()]
+        while not (isinstance(found[-1], Segment) and found[-1].last):
+            found.append(await self.next())
+        return found
+
+    def speech(self, count: int, sample: bytes = LOUD) -> None:
+        """Let this many frames of speech, or of silence, be heard."""
+        self.engine.hear(sample * (FRAME * count), self.offset)
+        self.offset += FRAME * count
+
+    def utterance(self) -> ScriptedUtterance:
+        """Let an utterance be heard from beginning to end."""
+        self.speech(5)
+        self.speech(16, QUIET)
+        return self.listener.utterances[-1]
+
+
+def hello(turn: int) -> Iterable[Answer]:
+    yield Learned(turn=turn, content="The user's name is Alice.", key="name", value="Alice")
+    yield Segment(turn=turn, text="Hello Alice. How are you?", last=False, cites=(1,))
+    yield Segment(turn=turn, text="I am well.", last=True)
+
+
+SENTENCES = [
+    Segment(turn=1, text="Hello Alice.", last=False, cites=(1,)),
+    Segment(turn=1, text="How are you?", last=False, cites=(1,)),
+    Segment(turn=1, text="I am well.", last=True),
+]
+
+
+def _ready(text: str) -> asyncio.Future[str]:
+    future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    future.set_result(text)
+    return future
+
+
+# --------------------------------------------------------------------------------- hearing
+
+
+async def test_an_utterance_is_announced_shown_and_understood() -> None:
+    async with House() as house:
+        house.speech(4)
+        heard = house.listener.utterances[0]
+        heard.partial = "what is"
+        house.speech(8)
+        heard.partial = "what is my name"
+        house.speech(8)
+        house.speech(16, QUIET)
+        heard.text.set_result("what is my name")
+        assert await house.next() == SpeechBegan(offset=0)
+        assert await house.next() == Partial(text="what is my name")
+        assert await house.next() == SpeechFinished(until=36 * FRAME, text="what is my name")
+        assert heard.heard == LOUD * (20 * FRAME) + QUIET * (16 * FRAME)
+        assert heard.dropped == 1
+
+
+async def test_the_beginning_is_told_in_the_very_call_that_decides_it() -> None:
+    async with House() as house:
+        house.speech(3)
+        assert await house.next() == SpeechBegan(offset=0)
+
+
+async def test_the_next_utterance_is_announced_after_the_one_before_was_understood() -> None:
+    async with House() as house:
+        first = house.utterance()
+        second = house.utterance()
+        second.text.set_result("second")
+        assert await house.next() == SpeechBegan(offset=0)
+        first.text.set_result("first")
+        assert await house.next() == SpeechFinished(until=21 * FRAME, text="first")
+        assert await house.next() == SpeechBegan(offset=21 * FRAME)
+        assert await house.next() == SpeechFinished(until=42 * FRAME, text="second")
+
+
+async def test_recognition_that_fails_ends_the_speech_without_text() -> None:
+    async with House() as house:
+        house.utterance().text.set_exception(RuntimeError())
+        assert await house.next() == SpeechBegan(offset=0)
+        assert await house.next() == SpeechFinished(until=21 * FRAME, text="")
+
+
+async def test_an_utterance_has_an_end_in_any_case() -> None:
+    async with House(limit=1.024) as house:
+        house.speech(32)
+        house.listener.utterances[0].text.set_result("on and on")
+        assert await house.next() == SpeechBegan(offset=0)
+        assert await house.next() == SpeechFinished(
+            until=32 * FRAME, text="on and on", reason="limit"
+        )
+
+
+async def test_a_microphone_that_is_switched_off_ends_the_speech() -> None:
+    async with House() as house:
+        house.engine.send(Finish())
+        house.speech(5)
+        house.engine.send(Finish())
+        house.listener.utterances[0].text.set_result("hello")
+        assert await house.next() == SpeechBegan(offset=0)
+        assert await house.next() == SpeechFinished(until=5 * FRAME, text="hello", reason="stopped")
+
+
+async def test_what_the_session_knows_is_told_to_the_listener() -> None:
+    async with House(lambda turn: [Segment(turn=turn, text="Yes.", last=True)]) as house:
+        house.utterance().text.set_result("")
+        house.engine.send(Ask(turn=1, text="?", context=KNOWING))
+        house.utterance().text.set_result("")
+        assert [u.words for u in house.listener.utterances] == [(), ("Alice",)]
+
+
+async def test_speech_that_recognition_cannot_keep_up_with_is_not_listened_to() -> None:
+    async with House() as house:
+        for _ in range(30):
+            house.utterance()
+        assert len(house.listener.utterances) < 12
+        for utterance in house.listener.utterances:
+            utterance.text.set_result("x")
+        for _ in house.listener.utterances:
+            assert isinstance(await house.next(), SpeechBegan)
+            assert isinstance(await house.next(), SpeechFinished)
+        house.utterance().text.set_result("again")
+        assert isinstance(await house.next(), SpeechBegan)
+        assert await house.next() == SpeechFinished(until=house.offset, text="again")
+
+
+# ------------------------------------------------------------------------------- answering
+
+
+async def test_an_answer_comes_sentence_by_sentence() -> None:
+    async with House(hello) as house:
+        learned, *segments = await house.answer()
+        assert learned == Learned(
+            turn=1, content="The user's name is Alice.", key="name", value="Alice"
+        )
+        assert segments == SENTENCES
+
+
+async def test_an_answer_may_be_thought_of_as_it_goes() -> None:
+    async def thinking(turn: int) -> AsyncIterator[Answer]:
+        for answer in hello(turn):
+            await asyncio.sleep(0)
+            yield answer
+
+    async with House(thinking) as house:
+        assert (await house.answer())[1:] == SENTENCES
+
+
+@pytest.mark.parametrize("spoken", [1, 2])
+async def test_what_was_spoken_is_left_out_and_nothing_is_learned_twice(spoken: int) -> None:
+    async with House(hello) as house:
+        said = [segment.text for segment in SENTENCES[:spoken]]
+        assert await house.answer(spoken=said) == SENTENCES[spoken:]
+        assert house.brain.asked[0].spoken == ()
+
+
+async def test_an_answer_that_was_all_spoken_is_closed() -> None:
+    async with House(hello) as house:
+        said = [segment.text for segment in SENTENCES]
+        assert await house.answer(spoken=said) == [Segment(turn=1, text="", last=True)]
+
+
+async def test_an_answer_without_an_end_is_closed() -> None:
+    async with House(lambda turn: [Segment(turn=turn, text="Well.", last=False)]) as house:
+        assert await house.answer() == [
+            Segment(turn=1, text="Well.", last=False),
+            Segment(turn=1, text="", last=True),
+        ]
+
+
+async def test_a_brain_that_fails_says_so_once() -> None:
+    def failing(turn: int) -> Iterable[Answer]:
+        yield Segment(turn=turn, text="Let me see.", last=False)
+        raise ValueError("a secret")
+
+    async with House(failing) as house:
+        assert await house.answer() == [
+            Segment(turn=1, text="Let me see.", last=False),
+            Segment(turn=1, text=APOLOGY, last=True),
+        ]
+        assert len(await house.answer(turn=2)) == 2
+
+
+async def test_a_brain_that_fails_after_its_last_word_has_said_all() -> None:
+    def failing(turn: int) -> Iterable[Answer]:
+        yield Segment(turn=turn, text="Well.", last=True)
+        raise ValueError
+
+    async with House(failing) as house:
+        assert await house.answer(turn=1) == [Segment(turn=1, text="Well.", last=True)]
+        assert await house.answer(turn=2) == [Segment(turn=2, text="Well.", last=True)]
+
+
+async def test_an_alarm_is_told() -> None:
+    async with House() as house:
+        house.engine.send(Ring(turn=-1, alarm=Alarm(alarm=1, due=0, text="Tea!"), context=CONTEXT))
+        assert await house.next() == Segment(turn=-1, text="Tea!", last=True)
+
+
+async def test_answers_come_in_the_order_of_the_asks() -> None:
+    async with House(lambda turn: [Segment(turn=turn, text="Yes.", last=True)]) as house:
+        for turn in (1, 2, 3):
+            house.engine.send(Ask(turn=turn, text="?", context=CONTEXT))
+        assert [(await house.next()) for _ in range(3)] == [
+            Segment(turn=turn, text="Yes.", last=True) for turn in (1, 2, 3)
+        ]
+
+
+# -------------------------------------------------------------------------------- speaking
+
+
+async def test_segments_are_spoken_in_order() -> None:
+    async with House() as house:
+        house.engine.send(Speak(reply=1, index=0, text="one two.", last=False))
+        house.engine.send(Speak(reply=1, index=1, text="three", last=True))
+        while len(house.ear.played) < 6:
+            await house.ear.ended.wait()
+            house.ear.ended.clear()
+        assert house.ear.played == [
+            (1, 0, b"one ", False),
+            (1, 0, b"two.", False),
+            (1, 0, b"", True),
+            (1, 1, b"thre", False),
+            (1, 1, b"e", False),
+            (1, 1, b"", True),
+        ]
+
+
+@pytest.mark.virtual
+async def test_it_does_not_run_more_than_five_seconds_ahead() -> None:
+    async with House() as house:
+        house.ear.waiting = 8.0
+        house.engine.send(Speak(reply=1, index=0, text="one", last=True))
+        await asyncio.sleep(60)
+        assert house.ear.played == []
+        house.ear.waiting = 4.9
+        await house.ear.ended.wait()
+        assert house.ear.said() == b"one"
+
+
+async def test_a_speaker_that_fails_fails_the_link() -> None:
+    async with House() as house:
+        house.engine.send(Speak(reply=1, index=0, text="broken", last=True))
+        assert await house.next() == Failed(reason="The speaker is gone.")
+        assert house.ear.played == []
+
+
+# ------------------------------------------------------------------------ cancel and close
+
+
+async def test_cancel_drops_the_answer_and_the_speech_at_once() -> None:
+    thinking = asyncio.Event()
+
+    async def slow(turn: int) -> AsyncIterator[Answer]:
+        if turn == 1:
+            thinking.set()
+            await asyncio.Event().wait()
+        yield Segment(turn=turn, text="Yes.", last=True)
+
+    async with House(slow) as house:
+        house.engine.send(Ask(turn=1, text="?", context=CONTEXT))
+        house.engine.send(Speak(reply=1, index=0, text="one two three", last=True))
+        await thinking.wait()
+        house.engine.send(Cancel())
+        played = len(house.ear.played)
+        assert await house.answer(turn=2) == [Segment(turn=2, text="Yes.", last=True)]
+        assert len(house.ear.played) == played
+        assert house.speaker.closed in ([], ["one two three"])
+
+
+async def test_cancel_takes_back_what_was_not_read_yet_but_not_what_was_learned() -> None:
+    done = asyncio.Event()
+
+    def script(turn: int) -> Iterable[Answer]:
+        yield from hello(turn)
+        yield AlarmWanted(turn=turn, due=1.0, text="tea")
+        done.set()
+
+    async with House(script) as house:
+        house.engine.send(Ask(turn=1, text="?", context=CONTEXT))
+        await done.wait()
+        house.engine.send(Cancel())
+        house.speech(3)
+        assert isinstance(await house.next(), Learned)
+        assert await house.next() == AlarmWanted(turn=1, due=1.0, text="tea")
+        assert await house.next() == SpeechBegan(offset=0)
+
+
+async def test_cancel_leaves_what_is_being_said_by_the_person() -> None:
+    async with House() as house:
+        house.speech(5)
+        house.engine.send(Cancel())
+        house.speech(16, QUIET)
+        house.listener.utterances[0].text.set_result("stop")
+        assert await house.next() == SpeechBegan(offset=0)
+        assert await house.next() == SpeechFinished(until=21 * FRAME, text="stop")
+
+
+async def test_closing_drops_everything_and_ends_the_iteration() -> None:
+    house = House()
+    async with house:
+        house.speech(5)
+        house.speaker.gate.clear()
+        house.engine.send(Speak(reply=1, index=0, text="one", last=True))
+        await asyncio.sleep(0)
+    assert house.listener.utterances[0].dropped == 1
+    assert house.speaker.closed == ["one"]
+    assert [event async for event in house.engine] == []
+    await house.engine.close()
+    house.speech(50)
+    house.engine.send(Ask(turn=1, text="?", context=CONTEXT))
+    house.engine.send(Speak(reply=1, index=1, text="two", last=True))
+    await house.engine.close()
+    assert len(house.listener.utterances) == 1
+
+
+@pytest.mark.virtual
+async def test_closing_does_not_wait_for_a_part_that_does_not_let_go() -> None:
+    released = asyncio.Event()
+
+    async def stubborn(turn: int) -> AsyncIterator[Answer]:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await released.wait()
+        yield Segment(turn=turn, text="", last=True)
+
+    house = House(stubborn)
+    async with house:
+        house.engine.send(Ask(turn=1, text="?", context=CONTEXT))
+        await asyncio.sleep(0)
+        before = asyncio.get_running_loop().time()
+        await house.engine.close()
+        assert asyncio.get_running_loop().time() - before <= 2.0
+        released.set()
+
+
+# ---------------------------------------------------------------------------------- bounds
+
+
+async def test_more_requests_than_the_limit_fail_the_link() -> None:
+    async with House() as house:
+        house.speaker.gate.clear()
+        for index in range(REQUESTS + 1):
+            house.engine.send(Speak(reply=1, index=index, text="one", last=False))
+        failed = await house.next()
+        assert isinstance(failed, Failed) and str(REQUESTS) in failed.reason
+
+
+async def test_an_answer_waits_for_a_slow_reader() -> None:
+    def endless(turn: int) -> Iterable[Answer]:
+        for _ in range(3 * EVENTS):
+            yield Segment(turn=turn, text="more", last=False)
+
+    async with House(endless) as house:
+        assert len(await house.answer()) == 3 * EVENTS + 1
+
+
+async def test_speech_waits_for_a_slow_reader() -> None:
+    async with House() as house:
+        for _ in range(EVENTS):
+            house.utterance().text.cancel()
+            house.listener.utterances[-1].text = _ready("x")
+            await asyncio.sleep(0)
+        told = 2 * len(house.listener.utterances)
+        assert told < 2 * EVENTS
+        for _ in range(told):
+            assert isinstance(await house.next(), SpeechBegan | SpeechFinished)
+
+
+async def test_a_session_that_reads_no_events_loses_the_link() -> None:
+    async with House() as house:
+        house.speaker.gate.clear()
+        for index in range(REQUESTS + 2 * EVENTS + 2):
+            house.engine.send(Speak(reply=1, index=index, text="one", last=False))
+        assert await house.next() == Failed(reason="Nobody takes what the engine says.")
+        with pytest.raises(StopAsyncIteration):
+            await house.next()
+
+
+# ---------------------------------------------------------------------------- capabilities
+
+
+async def test_capabilities_follow_from_the_parts() -> None:
+    house = House()
+    able = house.engine.capabilities
+    assert (able.name, able.hears, able.speaks) == ("scripted", 16_000, 8_000)
+    assert able.answers and able.continues
+
+
+async def test_a_cascade_without_a_voice_reads_and_writes() -> None:
+    ear = Ear()
+    engine = CascadeEngine(Parts(name="text", brain=ScriptedBrain(hello)))
+    able = engine.capabilities
+    assert (able.hears, able.speaks, able.answers, able.continues) == (None, None, True, False)
+    await engine.open(CONTEXT, 16_000, ear)
+    engine.hear(LOUD * 5_000, 0)
+    engine.send(Finish())
+    engine.send(Speak(reply=1, index=0, text="one", last=True))
+    await ear.ended.wait()
+    assert ear.played == [(1, 0, b"", True)]
+    await engine.close()

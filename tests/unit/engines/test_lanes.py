@@ -1,0 +1,114 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from tenuto.engines.lanes import Lane, Outbox
+from tenuto.errors import TooMuch
+from tenuto.session.ports import EngineEvent, Failed, Learned, Partial, Ready, Segment
+
+
+def segment(text: str) -> Segment:
+    return Segment(turn=1, text=text, last=False)
+
+
+def job(done: list[int], number: int, gate: asyncio.Event) -> Callable[[], Awaitable[None]]:
+    async def run() -> None:
+        await gate.wait()
+        done.append(number)
+
+    return run
+
+
+async def finished(lane: Lane) -> None:
+    while lane.busy:  # noqa: ASYNC110 -- a lane has nothing to wait for
+        await asyncio.sleep(0)
+
+
+async def test_jobs_are_done_in_order_and_then_nothing_is_left_running() -> None:
+    done: list[int] = []
+    gate, lane = asyncio.Event(), Lane(limit=8)
+    for number in range(3):
+        lane.put(job(done, number, gate))
+    gate.set()
+    await finished(lane)
+    assert done == [0, 1, 2]
+
+
+async def test_more_than_the_limit_is_refused() -> None:
+    gate, lane = asyncio.Event(), Lane(limit=2)
+    lane.put(job([], 0, gate))
+    lane.put(job([], 1, gate))
+    assert lane.room == 0
+    with pytest.raises(TooMuch, match="More than 2"):
+        lane.put(job([], 2, gate))
+    await lane.close()
+
+
+async def test_what_is_dropped_is_not_done_and_the_next_job_is() -> None:
+    done: list[int] = []
+    gate, lane = asyncio.Event(), Lane(limit=8)
+    lane.put(job(done, 0, gate))
+    lane.put(job(done, 1, gate))
+    await asyncio.sleep(0)
+    lane.drop()
+    gate.set()
+    lane.put(job(done, 2, gate))
+    await finished(lane)
+    assert done == [2]
+    await lane.close()
+
+
+async def test_events_are_read_in_order_and_partials_take_each_others_place() -> None:
+    box = Outbox(limit=4)
+    box.put_now(Ready())
+    box.put_now(Partial(text="what"))
+    box.put_now(Partial(text="what is"))
+    box.put_now(segment("a"))
+    box.put_now(Partial(text="my"))
+    reader = aiter(box)
+    found = [await anext(reader) for _ in range(4)]
+    assert found == [Ready(), Partial(text="what is"), segment("a"), Partial(text="my")]
+
+
+async def test_what_is_said_waits_for_room() -> None:
+    box = Outbox(limit=1)
+    await box.put(segment("a"))
+    waiting = asyncio.create_task(box.put(segment("b")))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    reader = aiter(box)
+    assert await anext(reader) == segment("a")
+    assert await anext(reader) == segment("b")
+    await waiting
+
+
+async def test_what_cannot_wait_is_refused_at_twice_the_limit() -> None:
+    box = Outbox(limit=2)
+    assert [box.put_now(segment(str(number))) for number in range(5)] == [True] * 4 + [False]
+
+
+async def test_segments_can_be_taken_back() -> None:
+    box = Outbox(limit=2)
+    learned = Learned(turn=1, content="x")
+    for event in (segment("a"), learned, segment("b")):
+        box.put_now(event)
+    box.drop_segments()
+    await box.put(Ready())
+    reader = aiter(box)
+    assert [await anext(reader) for _ in range(2)] == [learned, Ready()]
+
+
+async def test_a_closed_box_takes_nothing_and_wakes_its_reader() -> None:
+    box = Outbox(limit=2)
+    found: list[EngineEvent] = []
+
+    async def read() -> None:
+        found.extend([event async for event in box])
+
+    reader = asyncio.create_task(read())
+    await asyncio.sleep(0)
+    box.close(Failed(reason="over"))
+    assert box.closed and not box.put_now(Ready())
+    await reader
+    assert found == [Failed(reason="over")]
