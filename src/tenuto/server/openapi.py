@@ -1,0 +1,232 @@
+"""The description of the HTTP interface, as OpenAPI 3.1 at /openapi.json.
+
+Bodies and replies are described by the very structs that read and write them. What is said here is
+held by a test that sends what the description allows, and what it does not.
+"""
+
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tenuto.server import health, replies, rest
+from tenuto.server.requests import reception
+
+VERSION = "1"
+"""Of the HTTP interface."""
+
+_BODIES = (
+    rest.SessionWanted,
+    rest.SessionShown,
+    rest.SessionPage,
+    rest.HistoryShown,
+    rest.Ending,
+    rest.TicketWanted,
+    rest.Ticket,
+    health.Health,
+    replies.Refusal,
+)
+_REASONS = {
+    400: "Something in the request is wrong.",
+    401: "No API key, or one that is not known.",
+    403: "Pages of that origin may not talk to this server.",
+    404: "There is no such session, or it is not yours.",
+    408: "The request did not come in time.",
+    409: "The session is not in a state for that, or another host has it.",
+    413: "The body is too large.",
+    415: "The body is no JSON.",
+    421: "The server does not go by that name.",
+    426: "This is for WebSockets.",
+    429: "A limit was passed.",
+    500: "Something went wrong in the server.",
+    503: "The server or its store cannot answer now.",
+    507: "There is no space left.",
+}
+_EVERYWHERE = (401, 403, 421, 500, 503)
+_WITH_BODY = (400, 408, 413, 415, 429, 507)
+
+
+def describe(*, keyed: bool) -> dict[str, Any]:
+    """Return the description. `keyed` says whether an API key is needed."""
+    schemas, components = msgspec.json.schema_components(
+        _BODIES, ref_template="#/components/schemas/{name}"
+    )
+    paths = _paths(dict(zip(_BODIES, schemas, strict=True)))
+    document: dict[str, Any] = {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Tenuto",
+            "version": VERSION,
+            "description": (
+                "Durable sessions for real-time voice agents. "
+                "The WebSocket of a session speaks tenuto.v1."
+            ),
+        },
+        "paths": paths,
+        "components": {"schemas": components},
+    }
+    if keyed:
+        document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        for path, operations in paths.items():
+            for operation in operations.values():
+                operation["security"] = [{"key": []}] if path.startswith("/sessions") else []
+    return document
+
+
+async def serve(request: Request) -> Response:
+    """Send the description."""
+    return replies.Json(describe(keyed=reception(request).access.required))
+
+
+def _paths(named: dict[type, Any]) -> dict[str, dict[str, Any]]:
+    one = [_path_parameter()]
+
+    def reply(status: int, kind: type, *also: int) -> dict[str, Any]:
+        return _replies(named, {status: kind}, also)
+
+    last_seen = {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "description": "The position of the last event that was seen.",
+        "schema": {"type": "integer", "minimum": 0, "maximum": 2**53},
+    }
+    after = last_seen | {"name": "after", "in": "query"}
+    return {
+        "/sessions": {
+            "post": {
+                "operationId": "createSession",
+                "summary": "Make a session",
+                "requestBody": _request(named[rest.SessionWanted]),
+                "responses": reply(201, rest.SessionShown, *_WITH_BODY, 409),
+            },
+            "get": {
+                "operationId": "listSessions",
+                "summary": "List sessions, the most recently updated first",
+                "parameters": _query(rest.SessionsAsked),
+                "responses": reply(200, rest.SessionPage, 400),
+            },
+        },
+        "/sessions/{session_id}": {
+            "get": {
+                "operationId": "showSession",
+                "summary": "Show a session",
+                "parameters": one,
+                "responses": reply(200, rest.SessionShown, 404),
+            },
+            "delete": {
+                "operationId": "forgetSession",
+                "summary": "Erase a session, with everything in it",
+                "parameters": one,
+                "responses": {"204": {"description": "It is gone."}}
+                | _replies(named, {}, (404, 409, 507)),
+            },
+        },
+        "/sessions/{session_id}/history": {
+            "get": {
+                "operationId": "readHistory",
+                "summary": "Read the history, newest last, in pages",
+                "parameters": one + _query(rest.HistoryAsked),
+                "responses": reply(200, rest.HistoryShown, 400, 404),
+            }
+        },
+        "/sessions/{session_id}/end": {
+            "post": {
+                "operationId": "endSession",
+                "summary": "End a session; its history can still be read",
+                "parameters": one,
+                "requestBody": _request(named[rest.Ending]),
+                "responses": reply(200, rest.SessionShown, *_WITH_BODY, 404, 409),
+            }
+        },
+        "/sessions/{session_id}/tickets": {
+            "post": {
+                "operationId": "giveTicket",
+                "summary": "Give out a ticket, with which one client can attach once",
+                "parameters": one,
+                "requestBody": _request(named[rest.TicketWanted]),
+                "responses": reply(201, rest.Ticket, *_WITH_BODY, 404, 409),
+            }
+        },
+        "/sessions/{session_id}/events": {
+            "get": {
+                "operationId": "followEvents",
+                "summary": "Follow the events as they happen; ends after session.ended",
+                "parameters": [*one, last_seen, after],
+                "responses": {
+                    "200": {
+                        "description": "Server-sent events: position, tag and event.",
+                        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+                    }
+                }
+                | _replies(named, {}, (400, 404)),
+            }
+        },
+        "/sessions/{session_id}/attach": {
+            "get": {
+                "operationId": "attach",
+                "summary": "Open the WebSocket of a session, with the subprotocol tenuto.v1",
+                "parameters": one,
+                "responses": {"101": {"description": "tenuto.v1 from here on."}}
+                | _replies(named, {}, (400, 426, 429)),
+            }
+        },
+        "/health/live": {
+            "get": {
+                "operationId": "live",
+                "summary": "Whether the process runs",
+                "responses": reply(200, health.Health),
+            }
+        },
+        "/health/ready": {
+            "get": {
+                "operationId": "ready",
+                "summary": "Whether clients should come here; touches the store",
+                "responses": reply(200, health.Health),
+            }
+        },
+    }
+
+
+def _replies(
+    named: dict[type, Any], good: dict[int, type], also: tuple[int, ...]
+) -> dict[str, Any]:
+    table: dict[str, Any] = {
+        str(status): {
+            "description": (kind.__doc__ or kind.__name__).strip().splitlines()[0],
+            "content": {"application/json": {"schema": named[kind]}},
+        }
+        for status, kind in good.items()
+    }
+    for status in sorted({*_EVERYWHERE, *also}):
+        table[str(status)] = {
+            "description": _REASONS[status],
+            "content": {"application/json": {"schema": named[replies.Refusal]}},
+        }
+    return table
+
+
+def _request(schema: Any) -> dict[str, Any]:
+    return {"required": False, "content": {"application/json": {"schema": schema}}}
+
+
+def _path_parameter() -> dict[str, Any]:
+    return {
+        "name": "session_id",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "minLength": 1},
+    }
+
+
+def _query(kind: type) -> list[dict[str, Any]]:
+    """Return the fields of a struct as the parameters of a query, in which there is no null."""
+    _, components = msgspec.json.schema_components([kind])
+    parameters = []
+    for name, field in components[kind.__name__]["properties"].items():
+        kinds = [one for one in field.pop("anyOf", []) if one.get("type") != "null"]
+        schema = field | (kinds[0] if kinds else {})
+        if schema.get("default", 0) is None:
+            del schema["default"]
+        parameters.append({"name": name, "in": "query", "schema": schema})
+    return parameters

@@ -1,0 +1,239 @@
+"""What everybody who comes in passes, by whichever way: the rules of access, the tickets, the
+counts, the end.
+
+One `Reception` belongs to a server. REST asks it who is calling; the two doors for WebSockets
+(`server.door` for picows, `server.app` for ASGI) ask it for the `Wire` of a new socket.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from tenuto.clock import Clock, SystemClock
+from tenuto.errors import NotAuthenticated
+from tenuto.security.grants import Admission, Keys, Tickets
+from tenuto.server.auth import Access, Asking, Caller, is_loopback
+from tenuto.server.limits import Limits, Occupancy
+from tenuto.server.replies import Draining, NotUpgraded
+from tenuto.session.config import SessionConfig
+from tenuto.session.ports import Head, Message, Query, Row
+from tenuto.settings import TenutoConfig
+from tenuto.transports.carrier import Wire
+from tenuto.wire.native import SUBPROTOCOL, TICKET_PREFIX, Attach
+
+
+class Page(Protocol):
+    """A page of a history, newest last."""
+
+    @property
+    def messages(self) -> Sequence[Message]: ...
+
+    @property
+    def next(self) -> int | None:
+        """Where the page before begins: `before` of the next call; None when there is none."""
+        ...
+
+
+class Host(Protocol):
+    """What the server needs of a `Tenuto`. Errors as `Tenuto` says."""
+
+    @property
+    def config(self) -> TenutoConfig: ...
+
+    async def __aenter__(self) -> Any: ...
+
+    async def __aexit__(self, *error: Any) -> Any: ...
+
+    def create_session(
+        self,
+        *,
+        user_id: str | None = None,
+        session_id: str | None = None,
+        config: SessionConfig | None = None,
+        tenant: str = "local",
+    ) -> Awaitable[Any]: ...
+
+    async def head(self, session_id: str, *, tenant: str) -> Head: ...
+
+    async def sessions(self, query: Query) -> Sequence[Head]: ...
+
+    async def history(
+        self, session_id: str, *, tenant: str, before: int | None = None, limit: int = 50
+    ) -> Page: ...
+
+    def watch(self, session_id: str, *, tenant: str, after: int = 0) -> AsyncIterator[Row]: ...
+
+    async def end_session(self, session_id: str, *, tenant: str, reason: str = "user") -> Any: ...
+
+    async def forget_session(self, session_id: str, *, tenant: str) -> Any: ...
+
+    def warm(self) -> None: ...
+
+    async def drain(self) -> Any: ...
+
+
+Admit = Callable[[str, Attach], Admission]
+"""Lets a client in, by its ticket (empty for none) and what it said; raises NotAuthenticated or
+TooMuch.
+"""
+MakeWire = Callable[[Any, Admit, Limits], Wire]
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """A WebSocket upgrade that somebody asks for."""
+
+    session: str
+    """As in the path."""
+    asking: Asking
+    protocols: tuple[str, ...]
+    """The subprotocols that are offered, in order."""
+
+
+class Reception:
+    """The place that all doors of a server share.
+
+    Args:
+        tenuto: The host behind it.
+        limits: What is allowed.
+        clock: The time.
+        make_wire: Makes the session's end of a socket; the native wire when it is left out.
+    """
+
+    def __init__(
+        self,
+        tenuto: Host,
+        *,
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+        make_wire: MakeWire | None = None,
+    ) -> None:
+        config = tenuto.config
+        self.tenuto = tenuto
+        self.limits = limits or Limits()
+        self.clock: Clock = clock or SystemClock()
+        self.access = Access(Keys(config.keys, self.clock), allow=config.allow, url=config.url)
+        self.tickets = Tickets(self.clock)
+        self.occupancy = Occupancy(self.limits)
+        self.draining = asyncio.Event()
+        """Set once the server goes down: listeners end, and nobody new comes in."""
+        self._make_wire = make_wire or _native
+
+    def caller(self, asking: Asking) -> Caller:
+        """Tell who is asking.
+
+        Raises:
+            NotAuthenticated: A key is required and there is none, or it is not known.
+        """
+        return self.access.caller(asking)
+
+    def receive(self, arrival: Arrival) -> "Visit":
+        """Let a socket come up, or refuse it before it does.
+
+        A ticket is looked at when the client attaches, not here: a browser cannot read why an
+        upgrade was refused, but it can read a message.
+
+        Raises:
+            WrongHost: The server does not go by that name.
+            WrongOrigin: It comes from a page that may not talk to this server.
+            NotAuthenticated: It comes from another machine, and there is no key; or its key is not
+                known.
+            NotUpgraded: It does not offer `tenuto.v1`.
+            TooMuch: There are too many sockets that have not attached.
+            Draining: The server is going down.
+        """
+        self.access.check(arrival.asking)
+        if SUBPROTOCOL not in arrival.protocols:
+            raise NotUpgraded()
+        if self.draining.is_set():
+            raise Draining()
+        caller = self.access.caller(arrival.asking) if arrival.asking.authorization else None
+        address = arrival.asking.address
+        self.occupancy.arrive(address, own=not address or is_loopback(address))
+        visit = Visit(self, arrival, caller)
+        visit.wire = self._make_wire(self.tenuto, visit.admit, self.limits)
+        return visit
+
+
+class Visit:
+    """One socket, from its upgrade to its end: what it was let in for, and what has to be
+    uncounted.
+    """
+
+    __slots__ = ("_admission", "_arrival", "_caller", "_reception", "_stranger", "wire")
+
+    wire: Wire
+
+    def __init__(self, reception: Reception, arrival: Arrival, caller: Caller | None) -> None:
+        self._reception = reception
+        self._arrival = arrival
+        self._caller = caller
+        self._stranger = True
+        self._admission: Admission | None = None
+
+    def admit(self, ticket: str, attach: Attach) -> Admission:
+        """Let the client in: by its ticket, by its API key, by its resume token (which the session
+        itself checks), or because it is the local user.
+
+        Raises:
+            NotAuthenticated: It has shown nothing, or nothing good.
+            TooMuch: The session has as many clients as it may have.
+        """
+        if attach.session != self._arrival.session:
+            raise NotAuthenticated("This socket was opened for another session.")
+        if self._admission is not None:
+            # The first try was let in, and then refused for something else that it said.
+            if self._admission.role == attach.role:
+                return self._admission
+            raise NotAuthenticated("This socket was let in for another role.")
+        admission = self._prove(ticket or attach.ticket or self._offered(), attach)
+        self._reception.occupancy.enter(admission.session, admission.role)
+        self._admission = admission
+        self._settle()
+        return admission
+
+    def over(self) -> None:
+        """Count the socket as gone. Safe to call twice."""
+        self._settle()
+        if self._admission is not None:
+            self._reception.occupancy.leave(self._admission.session, self._admission.role)
+            self._admission = None
+
+    def _prove(self, ticket: str, attach: Attach) -> Admission:
+        if ticket:
+            return self._reception.tickets.redeem(
+                ticket,
+                session=attach.session,
+                role=attach.role,
+                origin=self._arrival.asking.origin or "",
+            )
+        if self._caller is not None:
+            tenant = self._caller.tenant
+        elif not self._reception.access.required:
+            tenant = self._reception.access.caller(self._arrival.asking).tenant
+        elif attach.token:
+            tenant = ""
+        else:
+            raise NotAuthenticated(
+                "A ticket is needed. Ask for one with: POST /sessions/{id}/tickets"
+            )
+        return Admission(tenant=tenant, session=attach.session, role=attach.role)
+
+    def _offered(self) -> str:
+        for protocol in self._arrival.protocols:
+            if protocol.startswith(TICKET_PREFIX):
+                return protocol.removeprefix(TICKET_PREFIX)
+        return ""
+
+    def _settle(self) -> None:
+        if self._stranger:
+            self._stranger = False
+            self._reception.occupancy.settle(self._arrival.asking.address)
+
+
+def _native(tenuto: Any, admit: Admit, limits: Limits) -> Wire:
+    from tenuto.transports.websocket import NativeWire
+
+    wire: Wire = NativeWire(tenuto, admit, limits)
+    return wire
