@@ -1,0 +1,127 @@
+"""When a client comes back, and when it does not. Pure: a close code and the time go in, a decision comes out.
+
+The classes of close codes are `wire.native.CloseCode`'s: 4000 final, 4100 back off, 4200 at once, 4300 with new
+credentials. Anything else, or no code at all, is the network: come back.
+"""
+
+import random
+from enum import Enum
+
+from tenuto.errors import (
+    InvalidInput,
+    NotAllowed,
+    NotAuthenticated,
+    Refused,
+    Superseded,
+    TenutoError,
+)
+from tenuto.wire.native import CloseCode
+
+FIRST = (0.0, 0.3)
+"""Seconds before the first two attempts; then full jitter (AWS: exponential backoff and jitter)."""
+LONGEST = 10.0
+"""Seconds between two attempts, at most."""
+OVERLOADED_FROM = 4
+"""The attempt at which the schedule goes on for a server that asks to be spared."""
+STEADY = 1.0
+"""Seconds that a connection must have been live for the schedule to begin anew."""
+DENIALS = 2
+"""How often in a row fresh credentials are refused before that is taken for final."""
+
+
+class CloseClass(Enum):
+    """What a close code tells a client."""
+
+    FINAL = "final"
+    BACK_OFF = "back off"
+    AT_ONCE = "at once"
+    CREDENTIALS = "new credentials"
+    NETWORK = "network"
+
+
+def close_class(code: int | None) -> CloseClass:
+    """Return the class of a close code; None is a connection that just broke."""
+    if code is None or not 4000 <= code < 4400:
+        return CloseClass.NETWORK
+    return {
+        40: CloseClass.FINAL,
+        41: CloseClass.BACK_OFF,
+        42: CloseClass.AT_ONCE,
+        43: CloseClass.CREDENTIALS,
+    }[code // 100]
+
+
+class Returning:
+    """Counts attempts and says how long to wait before the next.
+
+    Args:
+        seed: Of the jitter; None for another one in each process.
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._random = random.Random(seed)
+        self._attempt = 0
+        self._denials = 0
+
+    def was_live(self, seconds: float) -> None:
+        """The connection that was lost had been live for so long."""
+        self._denials = 0
+        if seconds >= STEADY:
+            self._attempt = 0
+
+    def wait(self, code: int | None) -> float:
+        """Return the seconds to wait after a connection that ended with this code, or was never made."""
+        kind = close_class(code)
+        if kind is CloseClass.BACK_OFF:
+            self._attempt = max(self._attempt, OVERLOADED_FROM)
+        attempt, self._attempt = self._attempt, self._attempt + 1
+        if attempt < len(FIRST):
+            return FIRST[attempt]
+        return self._random.uniform(0.0, min(LONGEST, FIRST[1] * 2.0 ** min(attempt, 10)))
+
+    def denied(self) -> bool:
+        """Fresh credentials were refused. Returns whether that is final."""
+        self._denials += 1
+        return self._denials >= DENIALS
+
+
+def final_error(code: int | None, reason: str, said: TenutoError | None) -> TenutoError | None:
+    """Return why a final close ended it all; None when the session just ended.
+
+    Args:
+        code: The close code.
+        reason: The close frame's reason.
+        said: The server's last `error`, which is more exact.
+    """
+    if code == CloseCode.ENDED:
+        return None
+    if said is not None:
+        return said
+    match code:
+        case CloseCode.SUPERSEDED:
+            return Superseded()
+        case CloseCode.REFUSED:
+            return NotAllowed()
+        case CloseCode.PROTOCOL:
+            return InvalidInput(f"The server does not take what this client sends: {reason}")
+        case CloseCode.EXPIRED:
+            return NotAuthenticated()
+    return Refused(f"The server closed the connection for good: {code} {reason}".rstrip())
+
+
+def typed_error(code: str, message: str) -> TenutoError:
+    """Return the error of `tenuto.errors` that has this code; `Refused` for one that this version does not know."""
+    kind = _BY_CODE.get(code)
+    if kind is None:
+        return Refused(f"{code}: {message}")
+    error = kind.__new__(kind)
+    # Some kinds make their message from parts that are not on the wire.
+    TenutoError.__init__(error, message)
+    return error
+
+
+def _kinds(kind: type[TenutoError]) -> list[type[TenutoError]]:
+    return [kind, *(below for sub in kind.__subclasses__() for below in _kinds(sub))]
+
+
+_BY_CODE = {kind.code: kind for kind in reversed(_kinds(TenutoError))}
