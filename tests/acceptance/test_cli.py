@@ -1,0 +1,224 @@
+"""The command line as a person has it: processes, with a store on disk."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tenuto.audio.format import read_wav
+from tests.acceptance.serving import COMMAND, PATIENCE, Served, environment
+from tests.acceptance.speech import Speech
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def speech(tmp_path_factory: pytest.TempPathFactory) -> Speech:
+    return Speech(tmp_path_factory.mktemp("speech"))
+
+
+def tenuto(folder: Path, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=environment(),
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def lines(ran: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    assert ran.returncode == 0, ran.stderr
+    return [json.loads(line) for line in ran.stdout.splitlines()]
+
+
+@contextmanager
+def running(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a command for as long as the block lasts."""
+    with subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.communicate(timeout=PATIENCE)
+
+
+def test_what_was_said_is_known_in_the_next_process(folder: Path) -> None:
+    (first,) = lines(tenuto(folder, "chat", "-m", "My name is Alice", "--json"))
+    session = first["session"]
+    (second,) = lines(
+        tenuto(folder, "chat", "--session", session, "-m", "What is my name?", "--json")
+    )
+    assert "Alice" in second["text"]
+    _, *messages = lines(tenuto(folder, "sessions", "show", session, "--json"))
+    assert [message["role"] for message in messages] == ["user", "agent"] * 2
+
+
+def test_a_conversation_can_be_piped_in(folder: Path) -> None:
+    ran = tenuto(folder, "chat", typed="My name is Alice\nWhat is my name?\n")
+    assert ran.returncode == 0, ran.stderr
+    assert "Alice" in ran.stdout.splitlines()[-1]
+
+
+def test_a_session_is_listed_replayed_ended_and_forgotten(folder: Path) -> None:
+    (said,) = lines(tenuto(folder, "chat", "-m", "Hello", "--json"))
+    session = said["session"]
+    (listed,) = lines(tenuto(folder, "sessions", "list", "--json"))
+    assert listed["session"] == session
+    events = lines(tenuto(folder, "sessions", "replay", session, "--json"))
+    assert [entry["position"] for entry in events] == list(range(1, listed["position"] + 1))
+    assert events[0]["event"]["type"] == "session.created"
+    assert tenuto(folder, "sessions", "end", session).returncode == 0
+    ended = tenuto(folder, "chat", "--session", session, "-m", "Hello", "--json")
+    assert ended.returncode == 1
+    assert json.loads(ended.stderr)["error"]["code"] == "session_ended"
+    assert tenuto(folder, "sessions", "forget", session, "--yes").returncode == 0
+    assert lines(tenuto(folder, "sessions", "list", "--json")) == []
+
+
+def test_sessions_of_a_server_are_reached_through_it(folder: Path) -> None:
+    (said,) = lines(tenuto(folder, "chat", "-m", "My name is Alice", "--json"))
+    session = said["session"]
+    with Served(folder, engine="text") as server:
+        there = ("--server", server.url, "--json")
+        (listed,) = lines(tenuto(folder, "sessions", "list", *there))
+        assert listed["session"] == session
+        (answer,) = lines(
+            tenuto(folder, "chat", "--session", session, "-m", "What is my name?", *there)
+        )
+        assert "Alice" in answer["text"]
+        _, *messages = lines(tenuto(folder, "sessions", "show", session, *there))
+        assert len(messages) == 4
+        (ended,) = lines(tenuto(folder, "sessions", "end", session, *there))
+        assert ended == {"session": session, "ended": True}
+
+
+def test_tail_follows_and_an_interrupt_ends_it_with_130(folder: Path) -> None:
+    (said,) = lines(tenuto(folder, "chat", "-m", "Hello", "--json"))
+    with running(folder, "sessions", "tail", said["session"], "--json") as tail:
+        assert tail.stdout is not None
+        first = json.loads(tail.stdout.readline())
+        assert first["position"] >= 1
+        lines(tenuto(folder, "chat", "--session", said["session"], "-m", "More", "--json"))
+        while "More" not in tail.stdout.readline():
+            pass
+        tail.send_signal(signal.SIGINT)
+        assert tail.wait(PATIENCE) == 130
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_server_stops_orderly(folder: Path, number: signal.Signals) -> None:
+    with running(folder, "serve", "--port", "0", "--engine", "text", "--json") as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["url"].startswith("http://127.0.0.1:")
+        process.send_signal(number)
+        assert process.wait(PATIENCE) == 0
+
+
+def test_an_open_address_without_a_key_is_refused_and_with_one_it_is_not(folder: Path) -> None:
+    bare = tenuto(folder, "serve", "--host", "0.0.0.0", "--port", "0", "--engine", "text", "--json")
+    assert bare.returncode == 1
+    error = json.loads(bare.stderr)["error"]
+    assert error["code"] == "config_invalid"
+    assert "tenuto keys new" in error["message"]
+    (made,) = lines(tenuto(folder, "keys", "new", "--json"))
+    with running(
+        folder, "serve", "--host", "0.0.0.0", "--port", "0", "--engine", "text", "--json"
+    ) as serving:
+        assert serving.stdout is not None
+        here = json.loads(serving.stdout.readline())["url"].replace("0.0.0.0", "127.0.0.1")
+        denied = tenuto(folder, "sessions", "list", "--server", here, "--json")
+        assert json.loads(denied.stderr)["error"]["code"] == "authentication_failed"
+        allowed = ("--server", here, "--key", made["key"], "--json")
+        assert lines(tenuto(folder, "sessions", "list", *allowed)) == []
+
+
+def test_no_server_is_told_with_what_to_do(folder: Path) -> None:
+    ran = tenuto(folder, "sessions", "list", "--server", "http://127.0.0.1:9")
+    assert ran.returncode == 1
+    assert "The server at http://127.0.0.1:9 does not answer" in ran.stderr
+    assert "tenuto serve" in ran.stderr
+
+
+def test_the_doctor_finds_this_machine_in_order(folder: Path) -> None:
+    findings = lines(tenuto(folder, "doctor", "--json"))
+    assert {"python", "packages", "sqlite", "store", "offline voice"} <= {
+        f["what"] for f in findings
+    }
+    assert list(folder.iterdir()) == []
+
+
+def test_help_is_quick(folder: Path) -> None:
+    """The best of three: the machine may be busy."""
+    took = []
+    for _ in range(3):
+        before = os.times()
+        assert tenuto(folder, "--help").returncode == 0
+        after = os.times()
+        took.append(
+            after.children_user
+            + after.children_system
+            - before.children_user
+            - before.children_system
+        )
+    assert min(took) < 0.3
+
+
+def test_a_reader_that_goes_away_is_no_crash(folder: Path) -> None:
+    (said,) = lines(tenuto(folder, "chat", "-m", "Hello", "--json"))
+    with running(folder, "sessions", "tail", said["session"], "--json") as tail:
+        assert tail.stdout is not None
+        tail.stdout.readline()
+        tail.stdout.close()
+        lines(tenuto(folder, "chat", "--session", said["session"], "-m", "More", "--json"))
+        assert tail.wait(PATIENCE) == 1
+        assert tail.stderr is not None
+        assert "Traceback" not in tail.stderr.read()
+
+
+def test_a_recording_is_answered_aloud_and_remembered(folder: Path, speech: Speech) -> None:
+    said = speech.wav("my name is alice", "what is my name")
+    ran = tenuto(folder, "talk", "--wav", str(said), "--out", "out.wav", "--fast", "--json")
+    first, second = lines(ran)
+    assert (first["turn"], second["turn"]) == (1, 2)
+    assert "Alice" in second["agent"]
+    heard = read_wav(folder / "out.wav")
+    assert any(heard.pcm)
+    (answer,) = lines(
+        tenuto(folder, "chat", "--session", first["session"], "-m", "What is my name?", "--json")
+    )
+    assert "Alice" in answer["text"]
+
+
+def test_a_recording_is_said_to_a_server_in_real_time(folder: Path, speech: Speech) -> None:
+    said = speech.wav("my name is alice")
+    with Served(folder, engine="local") as server:
+        ran = tenuto(folder, "talk", "--wav", str(said), "--out", "out.wav", "--server", server.url)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines()[0].startswith("you:   my name is alice")
+    assert ran.stdout.splitlines()[1].startswith("agent: ")
+    heard = read_wav(folder / "out.wav")
+    assert any(heard.pcm)
+    # The recording of the answer is as long as the call: nothing was left out to be quicker.
+    assert heard.seconds > read_wav(said).seconds

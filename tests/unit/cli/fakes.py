@@ -1,0 +1,113 @@
+"""Sessions for the commands to work on, without a store or a server."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from tenuto.cli.options import Surroundings
+from tenuto.cli.reach import Answer, Dialogue, Entry, Summary, Transcript, Where
+from tenuto.errors import SessionLocked, SessionNotFound
+from tenuto.session.ports import Message
+
+
+def message(number: int, role: str, text: str) -> Message:
+    return msgspec.convert(
+        {
+            "message": number,
+            "role": role,
+            "text": text,
+            "turn": (number + 1) // 2,
+            "conversation": "c1",
+            "at": 1000.0 + number,
+        },
+        Message,
+    )
+
+
+class FakeDialogue:
+    session = "s1"
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    async def say(self, text: str) -> Answer:
+        self.said.append(text)
+        return Answer(text=f"You said {text}", heard=f"You said {text}", seconds=0.25)
+
+
+class FakeSessions:
+    """One session, `s1`, with four events and three messages. `locked` is one that another process has."""
+
+    def __init__(self) -> None:
+        self.dialogues: list[tuple[str | None, str | None, FakeDialogue]] = []
+        self.ended: list[str] = []
+        self.forgotten: list[str] = []
+        self.where: Where | None = None
+        self.typed = io.StringIO()
+        self.messages = [
+            message(1, "user", "My name is Alice"),
+            message(2, "agent", "Hello Alice"),
+            message(3, "user", "Bye"),
+        ]
+        self.entries = [
+            Entry(n, b'{"type":"message.added","at":%d.0,"message":%d,"text":"hi"}' % (1000 + n, n))
+            for n in range(1, 5)
+        ]
+
+    @asynccontextmanager
+    async def reach(self, where: Where) -> AsyncIterator["FakeSessions"]:
+        self.where = where
+        yield self
+
+    async def summaries(self, limit: int) -> Sequence[Summary]:
+        return [await self.summary("s1")][:limit]
+
+    async def summary(self, session: str) -> Summary:
+        if session != "s1":
+            raise SessionNotFound
+        return Summary(
+            session="s1",
+            user="alice",
+            created=1000.0,
+            updated=1004.0,
+            position=len(self.entries),
+            ended=False,
+            owner="host-1",
+        )
+
+    async def transcript(self, session: str, before: int | None, limit: int) -> Transcript:
+        await self.summary(session)
+        until = len(self.messages) if before is None else before
+        begin = max(0, until - min(limit, 2))
+        return Transcript(messages=self.messages[begin:until], next=begin or None)
+
+    async def watch(self, session: str, after: int) -> AsyncIterator[Entry]:
+        for entry in self.entries[after:]:
+            yield entry
+        await asyncio.sleep(0)
+        yield Entry(5, b'{"type":"session.ended","at":1005.0,"reason":"user"}')
+
+    async def end(self, session: str) -> None:
+        await self.summary(session)
+        self.ended.append(session)
+
+    async def forget(self, session: str) -> None:
+        await self.summary(session)
+        self.forgotten.append(session)
+
+    @asynccontextmanager
+    async def dialogue(self, session: str | None, user: str | None) -> AsyncIterator[Dialogue]:
+        if session == "locked":
+            raise SessionLocked("locked", "host-2", 4.0)
+        dialogue = FakeDialogue()
+        self.dialogues.append((session, user, dialogue))
+        yield dialogue
+
+    def around(self, directory: Path, **environ: str) -> Surroundings:
+        return Surroundings(
+            environ=environ, directory=directory, reach=self.reach, read=self.typed.readline
+        )

@@ -1,0 +1,108 @@
+"""`tenuto doctor`: what it says of stores, keys and ports that are as they should be, and of others."""
+
+import socket
+from pathlib import Path
+
+import apsw
+import pytest
+
+from tenuto.cli.doctor import (
+    Finding,
+    check_door,
+    check_installation,
+    check_store,
+    check_variables,
+)
+from tenuto.settings import TenutoConfig
+from tests.unit.cli.conftest import Command
+from tests.unit.cli.fakes import FakeSessions
+
+
+def of_store(path: Path) -> Finding:
+    (finding,) = check_store(TenutoConfig(store=f"sqlite:///{path}"))
+    return finding
+
+
+def test_this_installation_is_in_order() -> None:
+    assert [finding.what for finding in check_installation() if finding.state == "broken"] == []
+
+
+def test_a_store_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    finding = of_store(tmp_path / "new.db")
+    assert (finding.state, finding.found) == ("ok", f"{tmp_path / 'new.db'} will be made")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_in_no_folder_is_broken(tmp_path: Path) -> None:
+    finding = of_store(tmp_path / "none" / "new.db")
+    assert finding.state == "broken"
+    assert finding.mend.startswith("mkdir -p")
+
+
+def test_a_store_that_is_no_database_is_broken(tmp_path: Path) -> None:
+    path = tmp_path / "text.db"
+    path.write_text("This is not a database, and it is long enough to be looked at. " * 20)
+    finding = of_store(path)
+    assert finding.state == "broken"
+    assert "not an SQLite database" in finding.found
+
+
+def test_a_store_of_a_newer_version_is_broken(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+    connection = apsw.Connection(str(path))
+    connection.execute("CREATE TABLE x(y); PRAGMA user_version = 999")
+    connection.close()
+    finding = of_store(path)
+    assert (finding.state, finding.mend) == ("broken", "pip install --upgrade tenuto")
+
+
+def test_memory_is_for_knowing() -> None:
+    (finding,) = check_store(TenutoConfig(store="memory:"))
+    assert finding.state == "note"
+
+
+def test_a_port_that_something_else_has_is_broken(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # It does not listen: whoever asks is refused at once.
+        number = taken.getsockname()[1]
+        port, keys = check_door(TenutoConfig(port=number, keys=str(tmp_path / "keys")))
+    assert (port.state, port.mend) == ("broken", f"tenuto serve --port {number + 1}")
+    assert keys.state == "ok"
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640])
+def test_keys_that_others_can_read_are_broken(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "keys"
+    path.touch()
+    path.chmod(mode)
+    _, keys = check_door(TenutoConfig(port=0, keys=str(path)))
+    assert (keys.state, keys.mend) == ("broken", f"chmod 600 {path}")
+
+
+def test_an_open_address_without_a_key_is_broken(tmp_path: Path) -> None:
+    _, keys = check_door(TenutoConfig(host="0.0.0.0", port=0, keys=str(tmp_path / "keys")))
+    assert (keys.state, keys.mend) == ("broken", "tenuto keys new")
+
+
+def test_a_misspelt_variable_is_pointed_at(sessions: FakeSessions, tmp_path: Path) -> None:
+    around = sessions.around(tmp_path, TENUTO_STOER="x", TENUTO_KEY="tk", TENUTO_PORT="1")
+    (note,) = check_variables(around)
+    assert (note.state, note.found) == ("note", "TENUTO_STOER sets nothing")
+
+
+def test_wrong_settings_are_a_finding_and_make_the_exit_code_1(
+    tenuto: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "tenuto.toml").write_text("port = -1")
+    ran = tenuto("doctor", "--json")
+    assert ran.code == 1
+    (broken,) = [line for line in ran.lines if line["state"] == "broken"]
+    assert broken["what"] == "settings"
+
+
+def test_a_person_sees_what_is_broken(tenuto: Command) -> None:
+    ran = tenuto("doctor", TENUTO_PORT="many", TENUTO_STOER="x")
+    assert ran.code == 1
+    assert "✗ settings" in ran.out
+    assert "TENUTO_PORT cannot be 'many'" in ran.out
+    assert "mend: unset TENUTO_STOER" in ran.out
