@@ -64,6 +64,8 @@ class AttachmentAttached(Event, frozen=True, kw_only=True, tag="attachment.attac
     """Whether replies are spoken to it."""
     token: str = ""
     """SHA-256, in hex, of the resume token that this attachment was given; empty when it was given none."""
+    shown: str = ""
+    """SHA-256, in hex, of the resume token that the client came with; empty when it proved itself otherwise."""
 
 
 class AttachmentDetached(Event, frozen=True, kw_only=True, tag="attachment.detached"):
@@ -73,7 +75,7 @@ class AttachmentDetached(Event, frozen=True, kw_only=True, tag="attachment.detac
 
 
 class AttachmentRevoked(Event, frozen=True, kw_only=True, tag="attachment.revoked"):
-    """A resume token was shown a second time: every token of that client is void."""
+    """A resume token was shown after its successor was used: every token of that client is void."""
 
     client: str
 
@@ -269,9 +271,7 @@ CATALOGUE: tuple[type[Event], ...] = (
 
 _ALL: tuple[type[Event], ...] = (*CATALOGUE, Unknown)
 
-TAGS: dict[type[Event], str] = {
-    kind: str(kind.__struct_config__.tag) for kind in _ALL
-}
+TAGS: dict[type[Event], str] = {kind: str(kind.__struct_config__.tag) for kind in _ALL}
 """The name of each kind, as it is spelt in the journal, on the wire and in `session.events.on`."""
 
 KINDS: dict[str, type[Event]] = {tag: kind for kind, tag in TAGS.items() if kind is not Unknown}

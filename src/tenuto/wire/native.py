@@ -282,11 +282,18 @@ _from_client = msgspec.json.Decoder(FromClient).decode
 _to_client = msgspec.json.Decoder(ToClient).decode
 
 
+class UnknownType(InvalidInput):
+    """The message is of a type that this version does not know."""
+
+    code = "unknown_type"
+
+
 def decode_client(data: bytes | bytearray | memoryview | str) -> FromClient:
     """Read what a client sent.
 
     Raises:
-        InvalidInput: It is too large, is not JSON, is of no known type, or lacks a field; the message says which.
+        UnknownType: It is of no known type.
+        InvalidInput: It is too large, is not JSON, or lacks a field; the message says which.
     """
     if len(data) > MAX_TEXT:
         raise InvalidInput(f"A control frame may have {MAX_TEXT} bytes; this one has {len(data)}.")
@@ -294,7 +301,10 @@ def decode_client(data: bytes | bytearray | memoryview | str) -> FromClient:
         message: FromClient = _from_client(data)
         return message
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(f"Not a message of tenuto.v1: {error}") from None
+        what = str(error)
+        unknown = what.startswith("Invalid value") and what.endswith("`$.type`")
+        refusal = UnknownType if unknown else InvalidInput
+        raise refusal(f"Not a message of tenuto.v1: {what}") from None
 
 
 def decode_server(data: bytes | str) -> ToClient:
@@ -340,5 +350,7 @@ def decode_audio(
         )
     kind, zero, reply, offset = HEAD.unpack_from(data)
     if zero or kind not in (MICROPHONE, REPLY):
-        raise InvalidAudio(f"Audio frames are of kind 1 (microphone) or 2 (reply), then a zero; not {kind}, {zero}.")
+        raise InvalidAudio(
+            f"Audio frames are of kind 1 (microphone) or 2 (reply), then a zero; not {kind}, {zero}."
+        )
     return kind, reply, offset, data[8:]

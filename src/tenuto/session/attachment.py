@@ -1,0 +1,213 @@
+"""One client bound to one session: how it joins, what it missed, and what it may do."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from tenuto import events as e
+from tenuto.errors import InvalidInput, NotAllowed, NotAuthenticated, TenutoError
+from tenuto.ids import new_secret
+from tenuto.session import core as c
+from tenuto.session import ports, resume
+from tenuto.session.driver import Driver
+
+PAGE = 300
+"""Events that are read from the store at a time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joining:
+    """How a client wants to join."""
+
+    client: str
+    """Its own id, the same over its reconnects."""
+    role: e.AttachmentRole = "controller"
+    transport: str = "websocket"
+    token: str = ""
+    """Its resume token; empty when it proved itself otherwise."""
+    have: tuple[str, int] | None = None
+    """Epoch and position that it has seen."""
+    heard: tuple[int, float] | None = None
+    """Reply, and seconds of it that it has played."""
+    mic: tuple[str, int] | None = None
+    """Microphone stream and its rate in Hz."""
+    voice: bool = False
+    """Whether replies are spoken to it."""
+    resumable: bool = True
+    """Whether it is given a resume token."""
+
+
+class Attachment:
+    """A client's hold on a session. Made by `attach`; every call is synchronous unless it says otherwise."""
+
+    def __init__(self, driver: Driver, number: int, joining: Joining) -> None:
+        self.number = number
+        self.role = joining.role
+        self.client = joining.client
+        self.driver = driver
+        self.microphone = driver.microphone
+        self.token = ""
+        """The next resume token."""
+        self.mode = "fresh"
+        self.after = 0
+        """The client is told every event after this position, one by one."""
+        self.head = 0
+        """The position of the attachment itself."""
+        self.snapshot: bytes | None = None
+        """The view at `head`, as JSON, when the client missed too much."""
+        self.mic = 0
+        """Where the microphone has to go on, in samples of its stream."""
+        self._told_live = 0
+
+    @property
+    def is_controller(self) -> bool:
+        return self.driver.core.state.controller == self.number
+
+    @property
+    def hears(self) -> int:
+        """Hertz that the client sends its microphone at; 0 when it has none, or the engine does not listen."""
+        listens = self.role == "controller" and self.driver.core.capabilities.listens
+        return self.microphone.rate if listens else 0
+
+    @property
+    def speaks(self) -> int:
+        """Hertz of the audio that it is sent."""
+        return self.driver.core.capabilities.speaks or self.microphone.rate or 16_000
+
+    @property
+    def answered(self) -> int:
+        """The last command of this client that is durable or about to be."""
+        known = self.driver.core.state.clients.get(self.client)
+        return known.last if known else 0
+
+    def mark(self, reply: int, seconds: float, done: bool) -> None:
+        """The client has played this much of a reply. Only the controller's word counts."""
+        if self.is_controller:
+            self.driver.receive(c.Mark(reply=reply, seconds=seconds, done=done))
+
+    def there(self, at: float) -> None:
+        """The client was there at that moment, in seconds of a clock that does not jump: something came from it later."""
+        if self.is_controller:
+            self.driver.there = at
+
+    def leave(self, reason: str) -> None:
+        """The client is gone."""
+        if self.driver.error is None and not self.driver.core.state.ended:
+            self.driver.receive(c.Leave(attachment=self.number, reason=reason))
+
+    def safe_microphone(self) -> int:
+        """Return the sample of its microphone before which nothing can be lost any more."""
+        speech = self.driver.core.state.speech
+        return self.microphone.safe(speech.offset if speech is not None else None)
+
+    def command(
+        self,
+        number: int,
+        make: Callable[[str], c.Stimulus],
+        then: Callable[[int, TenutoError | None], None],
+    ) -> None:
+        """Carry out a command once, and call `then` with its position when it is durable, or with what refused it.
+
+        Args:
+            number: The client's own number of the command, from 1. One that is in the journal already is only answered.
+            make: Makes the stimulus from the cause that its events carry.
+        """
+        state = self.driver.core.state
+        if self.number not in state.here and not state.ended:
+            # It is being let go of. The close that follows says why, and the command comes again or not at all.
+            return
+        known = state.clients.get(self.client)
+        position = known.answers.get(number) if known else None
+        try:
+            if number < 1:
+                raise InvalidInput("Commands are numbered from 1.")
+            if position is None and self.role != "controller":
+                raise NotAllowed("An observer cannot do this. Attach as the controller.")
+            if position is None:
+                position = self.driver.receive(make(f"{self.client}:{number}"))
+        except TenutoError as error:
+            then(0, error)
+            return
+        at = position
+        self.driver.when_durable(at, lambda error: then(at, error))
+
+    async def missed(self, store: ports.Store) -> AsyncIterator[Sequence[ports.Row]]:
+        """Yield the events after `after` and up to where the listener was told live, in pages, oldest first."""
+        ring = list(self.driver.ring)
+        after, until = self.after, self._told_live
+        if after >= until:
+            return
+        if ring and ring[0].position <= after + 1:
+            yield [row for row in ring if after < row.position <= until]
+            return
+        while after < until:
+            rows = await store.read(
+                ports.Read(
+                    session=self.driver.core.state.session,
+                    after=after,
+                    before=until + 1,
+                    limit=PAGE,
+                )
+            )
+            if not rows:
+                return
+            yield rows
+            after = rows[-1].position
+
+
+async def attach(driver: Driver, joining: Joining, listener: ports.Listener) -> Attachment:
+    """Bind a client to a live session. The listener is told of every event from here on, also while this waits.
+
+    Raises:
+        NotAuthenticated: The resume token is unknown, expired or was used before; in the last case every token of the
+            client is void from now on.
+        InvalidInput: The client's id is not acceptable.
+    """
+    if not 1 <= len(joining.client) <= 64 or ":" in joining.client:
+        raise InvalidInput("A client's id has 1 to 64 characters and no colon.")
+    core, state = driver.core, driver.core.state
+    if joining.token:
+        proof = resume.prove(state.clients.get(joining.client), joining.token, driver.now())
+        if proof is resume.Proof.REUSED:
+            await driver.commit(driver.receive(c.Revoke(client=joining.client)))
+        if proof is not resume.Proof.GOOD:
+            raise NotAuthenticated("The resume token is not valid any more. Get a ticket.")
+    epoch, position = joining.have or ("", 0)
+    plan = resume.plan(state, epoch, position)
+    token = new_secret() if joining.resumable else ""
+    microphone = driver.microphone
+    goes_on = 0
+    if joining.mic is not None:
+        stream, _ = joining.mic
+        if microphone.stream == stream and microphone.alive:
+            goes_on = microphone.heard
+        elif state.mic == stream:
+            goes_on = state.mic_until
+
+    head = driver.receive(
+        c.Join(
+            role=joining.role,
+            client=joining.client,
+            transport=joining.transport,
+            voice=joining.voice,
+            mic=joining.mic[0] if joining.mic else "",
+            token=resume.digest(token) if token else "",
+            shown=resume.digest(joining.token) if joining.token else "",
+            heard=joining.heard,
+        )
+    )
+    attachment = Attachment(driver, state.attachments, joining)
+    attachment.token, attachment.mode, attachment.after = token, plan.mode, plan.after
+    attachment.head, attachment.mic = head, goes_on
+    attachment._told_live = driver.durable
+    if plan.mode == "snapshot":
+        attachment.snapshot = msgspec.json.encode(resume.view(state, core.status))
+        attachment.after = head
+    if joining.role == "controller" and joining.mic is not None:
+        microphone.start(joining.mic[0], joining.mic[1], goes_on)
+    if joining.role == "controller":
+        driver.there = None
+    driver.add(attachment.number, listener)
+    await driver.commit(head)
+    return attachment

@@ -1,0 +1,875 @@
+"""The session with no I/O: stimuli in, events and effects out. It owns no task, no clock, no socket and no randomness.
+
+The driver calls `receive` with what happened and when. The core decides which events that makes, folds them into its
+state, and keeps them with their effects until the driver takes them with `take`. Nothing here waits: an event in the state
+is not durable yet, and nobody outside may be told of it before the driver has committed it.
+
+What is not journaled is kept beside the state and is lost with the process, safely: the link to the engine, and the
+playback of the open reply, which a client tells again when it comes back.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tenuto import events as e
+from tenuto.errors import (
+    ConversationExists,
+    ConversationNotFound,
+    IllegalEvent,
+    InvalidInput,
+    SessionEnded,
+)
+from tenuto.session import config, context, effects, memory, ports, turns
+from tenuto.session.fold import OpenReply, State, apply
+from tenuto.session.playback import Playback, heard_text, spoken_seconds
+from tenuto.session.state import Life, Link, LinkSignal, Status, Turn, next_link, status
+
+LONGEST_TEXT = 10_000
+"""Characters of one message of the user."""
+LONGEST_NAME = 100
+"""Characters of the id of a conversation."""
+RETRIES = 3
+"""Links that are opened in a row without one reply, before the session says that the engine is lost."""
+
+# ---------------------------------------------------------------------------------------------------------------- stimuli
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Create:
+    session: str
+    tenant: str
+    user: str
+    epoch: str
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restore:
+    """This host has taken the session."""
+
+    host: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join:
+    """A client attaches."""
+
+    role: e.AttachmentRole
+    client: str
+    transport: str
+    voice: bool = False
+    opens: bool = True
+    """Whether a conversation is started for it when none is open."""
+    mic: str = ""
+    """Its microphone stream; empty when it has none."""
+    token: str = ""
+    """SHA-256 of its next resume token."""
+    shown: str = ""
+    """SHA-256 of the resume token that it came with."""
+    heard: tuple[int, float] | None = None
+    """The open reply, and the seconds of it that the client has played."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    attachment: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revoke:
+    client: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Type:
+    """The user says something in writing."""
+
+    text: str
+    client: str = ""
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """Cut the reply that is being made or spoken."""
+
+    heard: float | None = None
+    reason: str = "stopped"
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """The user stops listening: what was said so far is all."""
+
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartConversation:
+    conversation: str
+    parent: str = ""
+    resume: bool = False
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndConversation:
+    reason: str = "user"
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remember:
+    """Somebody adds a memory by hand."""
+
+    content: str
+    key: str = ""
+    value: str = ""
+    category: str = ""
+    importance: float = 0.5
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A client has played this much of a reply."""
+
+    reply: int
+    seconds: float
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """All audio of the reply was sent, and no client has said for a while how much of it was played."""
+
+    reply: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkAccepted:
+    link: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromEngine:
+    link: int
+    event: ports.EngineEvent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """It is late enough for the alarms that are due."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Park:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    reason: str = "user"
+    cause: str = ""
+
+
+Stimulus = (
+    Create
+    | Restore
+    | Join
+    | Leave
+    | Revoke
+    | Type
+    | Stop
+    | Hold
+    | StartConversation
+    | EndConversation
+    | Remember
+    | Mark
+    | Played
+    | LinkAccepted
+    | FromEngine
+    | Due
+    | Park
+    | End
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one or more stimuli made of the session, not yet durable."""
+
+    events: list[e.Event]
+    effects: list[effects.Durable]
+
+
+# ------------------------------------------------------------------------------------------------------------------- core
+
+
+class SessionCore:
+    """A session's decisions.
+
+    Args:
+        state: The fold to go on from; a new one for a session that does not exist yet.
+        capabilities: What the session's engine can do.
+        grace: Seconds that a held reply waits after a crash for somebody to hear the rest.
+    """
+
+    def __init__(self, state: State, capabilities: ports.Capabilities, grace: float = 30.0) -> None:
+        self.state = state
+        self.capabilities = capabilities
+        self.grace = grace
+        self.link = Link.CLOSED
+        self.playback: Playback | None = None
+        self.mic, self.client = "", ""
+        """The microphone and the id of the client that had the controls last: it may be gone when it is known what it said."""
+        self.policy = context.LastMessages()
+        self.link_number = state.links
+        self.link_speaks = False
+        """Whether the link was opened for a client that is spoken to."""
+        self._asked = 0
+        """The turn whose answer the link is making, an alarm's with a minus; 0 while it makes none."""
+        self._failures = 0
+        self._at = 0.0
+        self._events: list[e.Event] = []
+        self._durable: list[effects.Durable] = []
+        self._reflex: list[effects.Reflex] = []
+
+    # ---------------------------------------------------------------------------------------------------- what goes in and out
+
+    def receive(self, stimulus: Stimulus, at: float) -> None:
+        """Take one stimulus. Then carry out `reflexes`, and commit what `take` returns.
+
+        Args:
+            at: Seconds since 1970-01-01 UTC, from a clock that does not jump while the session is in RAM.
+
+        Raises:
+            IllegalEvent: It cannot happen now. The session is unchanged.
+            SessionEnded: The session has ended. Nothing can happen any more.
+            Refused: It is not acceptable for another reason. The session is unchanged.
+        """
+        if self.state.ended:
+            raise SessionEnded
+        self._at = at
+        _RECEIVE[type(stimulus)](self, stimulus)
+
+    def take(self) -> Taken:
+        """Return the events and durable effects not yet taken. Each is returned once."""
+        taken = Taken(self._events, self._durable)
+        self._events, self._durable = [], []
+        return taken
+
+    def reflexes(self) -> list[effects.Reflex]:
+        """Return the reflex effects not yet returned, to be carried out at once."""
+        reflexes, self._reflex = self._reflex, []
+        return reflexes
+
+    @property
+    def config(self) -> config.SessionConfig:
+        return config.build(self.state.config)
+
+    @property
+    def status(self) -> Status:
+        return status(self.state.life, self.state.turn, self.link)
+
+    @property
+    def voice(self) -> bool:
+        """Whether the controller is spoken to."""
+        here = self.state.here.get(self.state.controller)
+        return here is not None and here.voice
+
+    # -------------------------------------------------------------------------------------------------------------- the stimuli
+
+    def _create(self, s: Create) -> None:
+        config.build(s.config)
+        self._emit(
+            e.SessionCreated(
+                at=self._at,
+                session=s.session,
+                tenant=s.tenant,
+                user=s.user,
+                epoch=s.epoch,
+                config=s.config,
+            )
+        )
+        self._durable.append(effects.StartGrace())
+
+    def _restore(self, s: Restore) -> None:
+        state = self.state
+        seconds_away = self._at - state.updated
+        self._emit(e.SessionRestored(at=self._at, host=s.host, fence=s.fence))
+        for number in list(state.here):
+            self._emit(e.AttachmentDetached(at=self._at, attachment=number, reason="crashed"))
+        self._lose_speech()
+        reply = state.reply
+        if reply is not None:
+            self.playback = Playback(reply.reply, marked=reply.heard, sent=reply.heard)
+            if seconds_away > self.grace + spoken_seconds(reply.segments):
+                self._cut("crashed")
+        self._durable.append(effects.StartGrace())
+
+    def _join(self, s: Join) -> None:
+        state, at = self.state, self._at
+        if s.role == "controller":
+            self._take_heard(s.heard)
+            if state.controller:
+                self._detach(state.controller, "superseded")
+        self._emit(
+            e.AttachmentAttached(
+                at=at,
+                attachment=state.attachments + 1,
+                role=s.role,
+                client=s.client,
+                transport=s.transport,
+                voice=s.voice,
+                token=s.token,
+                shown=s.shown,
+            )
+        )
+        if s.role != "controller":
+            return
+        self.mic, self.client = s.mic, s.client
+        if s.opens and not state.conversation:
+            self._emit(e.ConversationStarted(at=at, conversation=self._free_name()))
+        self._go_on()
+
+    def _leave(self, s: Leave) -> None:
+        if s.attachment not in self.state.here:
+            return
+        self._detach(s.attachment, s.reason)
+
+    def _revoke(self, s: Revoke) -> None:
+        for number, here in list(self.state.here.items()):
+            if here.client == s.client:
+                self._detach(number, "revoked")
+        self._emit(e.AttachmentRevoked(at=self._at, client=s.client))
+
+    def _type(self, s: Type) -> None:
+        text = s.text.strip()
+        if not text:
+            raise InvalidInput("The message is empty. Send at least one character.")
+        if len(text) > LONGEST_TEXT:
+            raise InvalidInput(
+                f"A message may have {LONGEST_TEXT} characters; this one has {len(text)}."
+            )
+        if not self.state.conversation:
+            raise IllegalEvent("No conversation is open: start one first.")
+        self._quit("text")
+        turn = self.state.turns + 1
+        self._emit(self._message("user", text, turn, by="text", client=s.client, cause=s.cause))
+        self._ask()
+
+    def _stop(self, s: Stop) -> None:
+        reply = self.state.reply
+        if s.heard is not None and reply is not None:
+            self._take_heard((reply.reply, s.heard))
+        if reply is None and self.state.turn is Turn.THINKING:
+            turn, _ = turns.question(self.state.recent, self.state.owed)
+            self._start_reply(turn, aloud=False)
+        if self.state.reply is None:
+            raise IllegalEvent("There is no reply to stop.")
+        self._cut(s.reason, s.cause)
+        self._ring()
+
+    def _hold(self, s: Hold) -> None:
+        if self.state.speech is not None and self.link is Link.READY:
+            self._durable.append(effects.ToEngine(ports.Finish()))
+
+    def _start_conversation(self, s: StartConversation) -> None:
+        known, at = self.state.conversations, self._at
+        name = s.conversation or self._free_name()
+        if len(name) > LONGEST_NAME:
+            raise InvalidInput(f"The id of a conversation may have {LONGEST_NAME} characters.")
+        if s.resume and name == self.state.conversation:
+            return
+        for needed in (name if s.resume else "", s.parent):
+            if needed and needed not in known:
+                raise ConversationNotFound(f"The session has no conversation {needed!r}.")
+        if not s.resume and name in known:
+            raise ConversationExists(f"The session already has a conversation {name!r}.")
+        if self.state.conversation:
+            self._end_conversation(EndConversation(reason="next"))
+        if s.resume:
+            self._emit(e.ConversationResumed(at=at, conversation=name, cause=s.cause))
+        else:
+            self._emit(
+                e.ConversationStarted(at=at, conversation=name, parent=s.parent, cause=s.cause)
+            )
+        if self.state.life is Life.LIVE:
+            self._go_on()
+
+    def _end_conversation(self, s: EndConversation) -> None:
+        if not self.state.conversation:
+            raise IllegalEvent("No conversation is open.")
+        self._quit("ended")
+        self._lose_speech()
+        self._emit(
+            e.ConversationEnded(
+                at=self._at, conversation=self.state.conversation, reason=s.reason, cause=s.cause
+            )
+        )
+
+    def _remember(self, s: Remember) -> None:
+        if not s.content.strip():
+            raise InvalidInput("A memory needs content.")
+        fact = ports.Learned(
+            turn=0,
+            content=s.content,
+            key=s.key,
+            value=s.value,
+            category=s.category,
+            importance=s.importance,
+        )
+        for event in memory.add(self.state, fact, self._at, s.cause):
+            self._emit(event)
+
+    def _mark(self, s: Mark) -> None:
+        reply, playback = self.state.reply, self.playback
+        if reply is None or playback is None or playback.reply != s.reply:
+            return
+        playback.mark(s.seconds, self._at)
+        if s.done and _is_sent(reply, playback):
+            self._end_reply(playback.queued)
+
+    def _played(self, s: Played) -> None:
+        reply, playback = self.state.reply, self.playback
+        if reply is None or playback is None or reply.reply != s.reply:
+            return
+        if self.state.turn is Turn.SPEAKING and _is_sent(reply, playback):
+            self._end_reply(playback.queued)
+
+    def _link_accepted(self, s: LinkAccepted) -> None:
+        if s.link == self.link_number and self.link is Link.CONNECTING:
+            self.link = next_link(self.link, LinkSignal.ACCEPTED)
+
+    def _from_engine(self, s: FromEngine) -> None:
+        if s.link == self.link_number and self.link not in (Link.CLOSED, Link.FAILED):
+            _FROM_ENGINE[type(s.event)](self, s.event)
+
+    def _due(self, s: Due) -> None:
+        for alarm in sorted(self.state.alarms.values(), key=lambda alarm: alarm.due):
+            if alarm.due <= self._at:
+                self._emit(e.AlarmRang(at=self._at, alarm=alarm.alarm))
+        self._ring()
+
+    def _park(self, s: Park) -> None:
+        if self.state.life is not Life.DETACHED:
+            return
+        self._lose_speech()
+        self._quit("detached")
+        self._close_engine()
+        if not self.state.here:
+            self._emit(e.SessionParked(at=self._at))
+            self._durable.append(effects.Unload())
+
+    def _end(self, s: End) -> None:
+        if self.state.conversation:
+            self._end_conversation(EndConversation(reason=s.reason))
+        for number in list(self.state.here):
+            self._detach(number, "ended")
+        self._close_engine()
+        self._emit(e.SessionEnded(at=self._at, reason=s.reason, cause=s.cause))
+        self._durable.append(effects.Unload())
+
+    # --------------------------------------------------------------------------------------------------- what the engine says
+
+    def _ready(self, event: ports.Ready) -> None:
+        self.link = next_link(self.link, LinkSignal.READY)
+        self._emit(e.EngineReady(at=self._at, engine=self.capabilities.name, link=self.link_number))
+
+    def _speech_began(self, event: ports.SpeechBegan) -> None:
+        if self.state.speech is not None or not self.state.conversation:
+            return
+        self._quit("barge_in")
+        turn = self.state.turns + 1
+        self._emit(e.SpeechStarted(at=self._at, turn=turn, mic=self.mic, offset=event.offset))
+
+    def _partial(self, event: ports.Partial) -> None:
+        """Partials are shown, not kept: the driver passes them on."""
+
+    def _speech_finished(self, event: ports.SpeechFinished) -> None:
+        speech = self.state.speech
+        if speech is None:
+            return
+        text = event.text.strip()[:LONGEST_TEXT]
+        # A client that took over in the middle of the speech has brought its own stream: `until` is in that.
+        mic = self.mic or speech.mic
+        self._emit(
+            e.SpeechEnded(
+                at=self._at, turn=speech.turn, mic=mic, until=event.until, reason=event.reason
+            )
+        )
+        if text:
+            said = self._message("user", text, speech.turn, by="voice", client=self.client)
+            self._emit(said)
+        self._ask()
+        self._ring()
+
+    def _segment(self, event: ports.Segment) -> None:
+        state, at = self.state, self._at
+        if event.last and event.turn == self._asked:
+            self._asked = 0
+        if state.reply is None:
+            self._first_segment(event)
+        reply = state.reply
+        if reply is None or event.turn != (-reply.alarm or reply.turn) or reply.complete:
+            return
+        index = len(reply.segments)
+        self._emit(
+            e.ReplySegment(
+                at=at,
+                reply=reply.reply,
+                index=index,
+                text=event.text,
+                last=event.last,
+                cites=list(event.cites),
+            )
+        )
+        if not reply.aloud:
+            if event.last:
+                self._end_reply(0.0)
+        elif state.turn is Turn.SPEAKING:
+            self._speak(reply.reply, index, event.text, event.last)
+
+    def _first_segment(self, event: ports.Segment) -> None:
+        state = self.state
+        if event.turn < 0 and state.turn is Turn.IDLE and state.life is Life.LIVE:
+            if any(alarm.alarm == -event.turn for alarm in state.rung):
+                self._start_reply(state.turns + 1, aloud=self.voice, alarm=-event.turn)
+        elif state.turn is Turn.THINKING:
+            owed, _ = turns.question(state.recent, state.owed)
+            if event.turn == owed:
+                # What is owed a spoken answer while nobody is there is kept to be spoken to whoever comes back.
+                kept = state.owed_voice and state.life is not Life.LIVE
+                self._start_reply(event.turn, aloud=kept or self.voice)
+
+    def _learned(self, event: ports.Learned) -> None:
+        for added in memory.add(self.state, event, self._at):
+            self._emit(added)
+
+    def _forgot(self, event: ports.Forgot) -> None:
+        if event.memory in self.state.memories:
+            self._emit(e.MemoryRemoved(at=self._at, memory=event.memory, reason="forgotten"))
+
+    def _alarm_wanted(self, event: ports.AlarmWanted) -> None:
+        same = [
+            a for a in self.state.alarms.values() if a.turn == event.turn and a.text == event.text
+        ]
+        if not same:
+            number = self.state.alarm_count + 1
+            self._emit(
+                e.AlarmSet(
+                    at=self._at, alarm=number, due=event.due, text=event.text, turn=event.turn
+                )
+            )
+
+    def _alarm_dropped(self, event: ports.AlarmDropped) -> None:
+        if event.alarm in self.state.alarms:
+            self._emit(e.AlarmCancelled(at=self._at, alarm=event.alarm))
+
+    def _failed(self, event: ports.Failed) -> None:
+        self.link = next_link(self.link, LinkSignal.LOST)
+        self._lose_speech()
+        self._emit(e.EngineLost(at=self._at, link=self.link_number, reason=event.reason))
+        self._failures += 1
+        self._asked = 0
+        if self.state.reply is not None and self.state.turn is not Turn.HELD:
+            self._cut("engine")
+        if self._failures <= RETRIES:
+            self._ask()
+            self._ring()
+            if self.voice:
+                self._need_engine()
+        elif self.state.turn is Turn.THINKING:
+            message = "The engine could not be reached. Say it again to try once more."
+            self._emit(e.ErrorRaised(at=self._at, code="engine_lost", message=message))
+
+    # ------------------------------------------------------------------------------------------------------------- the pieces
+
+    def _emit(self, event: e.Event) -> None:
+        apply(self.state, event)
+        self._events.append(event)
+
+    def _message(
+        self, role: e.Role, text: str, turn: int, cause: str = "", **more: Any
+    ) -> e.MessageAdded:
+        return e.MessageAdded(
+            at=self._at,
+            cause=cause,
+            message=self.state.messages + 1,
+            role=role,
+            text=text,
+            turn=turn,
+            conversation=self.state.conversation,
+            **more,
+        )
+
+    def _free_name(self) -> str:
+        number = len(self.state.conversations) + 1
+        while f"c{number}" in self.state.conversations:
+            number += 1
+        return f"c{number}"
+
+    def _need_engine(self) -> None:
+        if self.link in (Link.CLOSED, Link.FAILED):
+            self.link = next_link(self.link, LinkSignal.OPEN)
+            self.link_number += 1
+            self.link_speaks = self.voice
+            self._durable.append(
+                effects.OpenEngine(self.link_number, self.link_speaks, self._context())
+            )
+
+    def _context(self) -> ports.Context:
+        return context.build(self.state, self.config, self._at, self.policy)
+
+    def _ask(self) -> None:
+        """Ask for an answer to everything that is owed one."""
+        if self.state.turn is Turn.THINKING:
+            turn, text = turns.question(self.state.recent, self.state.owed)
+            self._request_answer(turn, text, ())
+
+    def _ask_rest(self, reply: OpenReply) -> None:
+        """Ask for what is missing of a reply that was interrupted while it was made."""
+        asked = [m.text for m in self.state.recent if m.turn == reply.turn and m.role == "user"]
+        self._request_answer(reply.turn, " ".join(asked), tuple(reply.segments))
+
+    def _request_answer(self, turn: int, text: str, spoken: tuple[str, ...]) -> None:
+        if self.capabilities.answers and self._asked != turn:
+            self._need_engine()
+            ask = ports.Ask(turn=turn, text=text, context=self._context(), spoken=spoken)
+            self._durable.append(effects.ToEngine(ask))
+            self._asked = turn
+
+    def _speak(self, reply: int, index: int, text: str, last: bool) -> None:
+        self._need_engine()
+        self._durable.append(
+            effects.ToEngine(ports.Speak(reply=reply, index=index, text=text, last=last))
+        )
+
+    def _go_on(self) -> None:
+        """Somebody is there: open the engine, and go on with what waits for them."""
+        state = self.state
+        if self.voice:
+            if not self.link_speaks:
+                self._close_engine()
+            self._need_engine()
+        reply = state.reply
+        if reply is not None:
+            self._go_on_with(reply)
+        elif state.turn is Turn.THINKING:
+            self._ask()
+        elif state.turn is Turn.IDLE and state.conversation and not state.rung:
+            self._greet()
+        self._ring()
+
+    def _go_on_with(self, reply: OpenReply) -> None:
+        """Go on with a reply that was interrupted, where it was heard."""
+        rest = not reply.complete and not reply.alarm
+        if reply.aloud and (not self.voice or not self.capabilities.continues):
+            if reply.complete and not self.voice:
+                self._end_reply(self._heard())
+            else:
+                self._cut("detached")
+        elif not reply.complete and not rest:
+            self._cut("crashed")
+        else:
+            if reply.aloud:
+                self._speak_on(reply)
+            if rest:
+                self._ask_rest(reply)
+
+    def _speak_on(self, reply: OpenReply) -> None:
+        heard = self._heard()
+        self.playback = Playback(reply.reply, marked=heard, sent=heard)
+        self._need_engine()
+        self._durable.append(effects.Resume(reply.reply, heard))
+        for index, text in enumerate(reply.segments):
+            last = reply.complete and index == len(reply.segments) - 1
+            self._speak(reply.reply, index, text, last)
+
+    def _greet(self) -> None:
+        greeting = self.config.greeting
+        if not greeting or self.state.conversations[self.state.conversation].messages:
+            return
+        self._start_reply(self.state.turns + 1, aloud=self.voice)
+        reply = self.state.replies
+        self._emit(e.ReplySegment(at=self._at, reply=reply, index=0, text=greeting, last=True))
+        if self.voice:
+            self._speak(reply, 0, greeting, last=True)
+        else:
+            self._end_reply(0.0)
+
+    def _ring(self) -> None:
+        """Tell of an alarm that rang, when somebody is there and nobody speaks."""
+        state = self.state
+        if not state.rung or state.life is not Life.LIVE or state.turn is not Turn.IDLE:
+            return
+        if not state.conversation:
+            self._emit(e.ConversationStarted(at=self._at, conversation=self._free_name()))
+        alarm = state.rung[0]
+        if self.capabilities.answers and self._asked != -alarm.alarm:
+            self._need_engine()
+            ring = ports.Ring(turn=-alarm.alarm, alarm=alarm, context=self._context())
+            self._durable.append(effects.ToEngine(ring))
+            self._asked = -alarm.alarm
+
+    def _start_reply(self, turn: int, *, aloud: bool, alarm: int = 0) -> None:
+        state = self.state
+        self._emit(
+            e.ReplyStarted(
+                at=self._at,
+                reply=state.replies + 1,
+                turn=turn,
+                conversation=state.conversation,
+                aloud=aloud,
+                alarm=alarm,
+            )
+        )
+        self.playback = Playback(state.replies) if aloud else None
+        self._failures = 0
+
+    def _end_reply(self, heard: float) -> None:
+        reply = self.state.reply
+        assert reply is not None
+        self._emit(e.ReplyEnded(at=self._at, reply=reply.reply, heard=round(heard, 3)))
+        self.playback = None
+        self._add_answer(reply, reply.text)
+        self._ring()
+
+    def _quit(self, reason: str, cause: str = "") -> None:
+        """Cut the open reply, if there is one, or drop the answer that is being thought of."""
+        if self.state.reply is not None:
+            self._cut(reason, cause)
+        elif self._asked:
+            self._drop_answer()
+
+    def _cut(self, reason: str, cause: str = "") -> None:
+        reply = self.state.reply
+        assert reply is not None
+        self._reflex.append(effects.Hush(reply.reply))
+        self._drop_answer()
+        heard = self._heard() if reply.aloud else 0.0
+        ends = self.playback.ends if self.playback is not None else []
+        text = heard_text(reply.segments, ends, heard) if reply.aloud else reply.text
+        self._emit(
+            e.ReplyCut(
+                at=self._at, cause=cause, reply=reply.reply, reason=reason, heard=round(heard, 3)
+            )
+        )
+        self.playback = None
+        self._add_answer(reply, text)
+
+    def _add_answer(self, reply: OpenReply, heard: str) -> None:
+        """Put what was heard of a reply into the history, and all of it beside, when that was more."""
+        if reply.text:
+            self._emit(
+                self._message(
+                    "agent",
+                    heard,
+                    reply.turn,
+                    reply=reply.reply,
+                    said=reply.text if heard != reply.text else "",
+                    by="voice" if reply.aloud else "text",
+                    cites=list(reply.cites),
+                )
+            )
+
+    def _drop_answer(self) -> None:
+        self._reflex.append(effects.Quit())
+        self._asked = 0
+
+    def _heard(self) -> float:
+        return self.playback.heard(self._at) if self.playback is not None else 0.0
+
+    def _take_heard(self, heard: tuple[int, float] | None) -> None:
+        """Take a client's word for how much of the open reply it has played, within what it can have been sent."""
+        reply = self.state.reply
+        if heard is None or reply is None or heard[0] != reply.reply or not heard[1] > 0:
+            return
+        known = self.playback or Playback(reply.reply)
+        longest = known.sent if known.queued else 2.0 * spoken_seconds(reply.segments) + 1.0
+        seconds = min(heard[1], longest)
+        known.sent, known.marked, known.marked_at = max(known.sent, seconds), seconds, None
+        self.playback = known
+
+    def _lose_speech(self) -> None:
+        """What is being said is not known yet: its audio has to be sent again from where it began."""
+        speech = self.state.speech
+        if speech is not None:
+            self._emit(
+                e.SpeechEnded(
+                    at=self._at,
+                    turn=speech.turn,
+                    mic=speech.mic,
+                    until=speech.offset,
+                    reason="lost",
+                )
+            )
+
+    def _detach(self, number: int, reason: str) -> None:
+        state = self.state
+        controls = number == state.controller
+        reply = state.reply
+        if controls and reply is not None and reply.aloud and self.playback is not None:
+            self._reflex.append(effects.Pause())
+            self._drop_answer()
+            heard = self._heard()
+            self.playback.marked, self.playback.marked_at = heard, None
+            self._emit(e.PlaybackMarked(at=self._at, reply=reply.reply, heard=round(heard, 3)))
+        elif controls and self._asked < 0:
+            self._drop_answer()
+        self._emit(e.AttachmentDetached(at=self._at, attachment=number, reason=reason))
+        self._durable.append(effects.LetGo(number, reason))
+        if reason not in ("superseded", "ended") and (controls or not state.here):
+            self._durable.append(effects.StartGrace())
+
+    def _close_engine(self) -> None:
+        if self.link is not Link.CLOSED:
+            self.link = next_link(self.link, LinkSignal.CLOSE)
+            self._asked = 0
+            self._durable.append(effects.CloseEngine())
+
+
+def _is_sent(reply: OpenReply, playback: Playback) -> bool:
+    """Whether all of a reply is there, and all of its audio was made and sent."""
+    made = reply.complete and len(playback.ends) == len(reply.segments)
+    return made and playback.sent >= playback.queued
+
+
+_RECEIVE: dict[type, Callable[[SessionCore, Any], None]] = {
+    Create: SessionCore._create,
+    Restore: SessionCore._restore,
+    Join: SessionCore._join,
+    Leave: SessionCore._leave,
+    Revoke: SessionCore._revoke,
+    Type: SessionCore._type,
+    Stop: SessionCore._stop,
+    Hold: SessionCore._hold,
+    StartConversation: SessionCore._start_conversation,
+    EndConversation: SessionCore._end_conversation,
+    Remember: SessionCore._remember,
+    Mark: SessionCore._mark,
+    Played: SessionCore._played,
+    LinkAccepted: SessionCore._link_accepted,
+    FromEngine: SessionCore._from_engine,
+    Due: SessionCore._due,
+    Park: SessionCore._park,
+    End: SessionCore._end,
+}
+
+_FROM_ENGINE: dict[type, Callable[[SessionCore, Any], None]] = {
+    ports.Ready: SessionCore._ready,
+    ports.SpeechBegan: SessionCore._speech_began,
+    ports.Partial: SessionCore._partial,
+    ports.SpeechFinished: SessionCore._speech_finished,
+    ports.Segment: SessionCore._segment,
+    ports.Learned: SessionCore._learned,
+    ports.Forgot: SessionCore._forgot,
+    ports.AlarmWanted: SessionCore._alarm_wanted,
+    ports.AlarmDropped: SessionCore._alarm_dropped,
+    ports.Failed: SessionCore._failed,
+}

@@ -1,0 +1,542 @@
+"""The state of a session: what its journal amounts to, one event at a time.
+
+`apply` is the only place where the state changes. It validates first and changes afterwards, so that an event which
+cannot happen leaves everything as it was. What is kept here is bounded, whatever the length of the journal: a window of
+messages, not the transcript; older messages are read in pages from the store.
+"""
+
+from typing import Any
+
+import msgspec
+
+from tenuto import events as e
+from tenuto.errors import ConversationExists, ConversationNotFound, IllegalEvent
+from tenuto.session.ports import Alarm, Memory, Message
+from tenuto.session.state import Life, Turn, joint, next_life, next_turn
+
+WINDOW = 50
+"""Messages that the state keeps."""
+CLIENTS = 32
+"""Client programs whose commands and tokens the state remembers; the one not seen for longest goes first."""
+ANSWERS = 256
+"""Commands of one client whose outcome the state remembers: as many as a client may have unanswered."""
+OLD_TOKENS = 8
+"""Resume tokens of one client that are recognised as used before."""
+
+
+class Conversation(msgspec.Struct):
+    parent: str = ""
+    messages: int = 0
+    ended: bool = False
+
+
+class OpenReply(msgspec.Struct, kw_only=True):
+    """The reply that is being made, spoken or held."""
+
+    reply: int
+    turn: int
+    aloud: bool
+    alarm: int = 0
+    segments: list[str] = []
+    complete: bool = False
+    """Whether the last segment is there."""
+    cites: list[int] = []
+    heard: float = 0.0
+    """Seconds that were heard, as far as it is journaled."""
+    at: float = 0.0
+
+    @property
+    def text(self) -> str:
+        return " ".join(segment for segment in self.segments if segment)
+
+
+class OpenSpeech(msgspec.Struct, kw_only=True):
+    turn: int
+    mic: str
+    offset: int
+
+
+class Here(msgspec.Struct, kw_only=True):
+    """One attachment."""
+
+    role: e.AttachmentRole
+    client: str
+    voice: bool
+
+
+class Client(msgspec.Struct):
+    """What is remembered of one client program."""
+
+    last: int = 0
+    """Its last command that is in the journal."""
+    answers: dict[int, int] = {}
+    """Command to position, for the last ones."""
+    token: str = ""
+    """SHA-256 of the resume token that it was given last."""
+    previous: str = ""
+    """SHA-256 of the one before, until the last one is used."""
+    token_at: float = 0.0
+    """When the last one was given."""
+    used: list[str] = []
+    """SHA-256 of older ones."""
+
+
+class State(msgspec.Struct, kw_only=True):
+    """A fold over the journal up to `position`. Read it; only `apply` writes it."""
+
+    session: str = ""
+    tenant: str = ""
+    user: str = ""
+    epoch: str = ""
+    created: float = 0.0
+    updated: float = 0.0
+    position: int = 0
+    life: Life = Life.DETACHED
+    turn: Turn = Turn.IDLE
+    owed: list[int] = []
+    """Messages of the user that had no reply yet: the last `WINDOW`, as only those can be asked."""
+    owed_voice: bool = False
+    """Whether one of them was spoken, or came while somebody was there who is spoken to."""
+    conversation: str = ""
+    """The current one; empty when none is open."""
+    conversations: dict[str, Conversation] = {}
+    recent: list[Message] = []
+    """The last `WINDOW` messages, over conversations."""
+    reply: OpenReply | None = None
+    speech: OpenSpeech | None = None
+    mic: str = ""
+    """The microphone stream heard last."""
+    mic_until: int = 0
+    """Samples of it that are dealt with."""
+    memories: dict[int, Memory] = {}
+    keys: dict[str, int] = {}
+    """The memory of each key."""
+    alarms: dict[int, Alarm] = {}
+    rung: list[Alarm] = []
+    """Alarms that rang and that nobody was told of yet."""
+    here: dict[int, Here] = {}
+    controller: int = 0
+    """The attachment that has the controls; 0 when none has."""
+    clients: dict[str, Client] = {}
+    config: dict[str, Any] = {}
+    config_version: int = 0
+    end_reason: str = ""
+    turns: int = 0
+    replies: int = 0
+    messages: int = 0
+    memory_count: int = 0
+    alarm_count: int = 0
+    attachments: int = 0
+    links: int = 0
+
+    @property
+    def due(self) -> float | None:
+        """When the session next has something to do by itself."""
+        return min(alarm.due for alarm in self.alarms.values()) if self.alarms else None
+
+    @property
+    def ended(self) -> bool:
+        return self.life is Life.ENDED
+
+
+encode = msgspec.json.Encoder().encode
+"""A state as the bytes of a snapshot."""
+decode = msgspec.json.Decoder(State).decode
+"""A snapshot's bytes as a state."""
+
+
+def apply(state: State, event: e.Event) -> None:
+    """Move the state by one event.
+
+    Raises:
+        IllegalEvent: The event cannot happen now. The state is unchanged.
+    """
+    if isinstance(event, e.Unknown):
+        state.position += 1
+        return
+    if not state.position and not isinstance(event, e.SessionCreated):
+        raise IllegalEvent(f"{e.TAGS[type(event)]} before session.created")
+    life = next_life(state.life, event, controller=_is_controllers(state, event))
+    turn = next_turn(state.turn, event)
+    check = _CHECKS.get(type(event))
+    if check is not None:
+        check(state, event)
+
+    state.position += 1
+    state.updated = event.at
+    state.life, state.turn = life, turn
+    if event.cause:
+        _remember_command(state, event.cause)
+    change = _CHANGES.get(type(event))
+    if change is not None:
+        change(state, event)
+    aloud = state.reply is not None and state.reply.aloud
+    state.turn = joint(state.life, state.turn, owed=bool(state.owed), aloud=aloud)
+
+
+def _is_controllers(state: State, event: e.Event) -> bool:
+    match event:
+        case e.AttachmentAttached(role=role):
+            return role == "controller"
+        case e.AttachmentDetached(attachment=number):
+            return number == state.controller
+        case _:
+            return False
+
+
+def client_of(state: State, client: str) -> Client:
+    """Return what is remembered of a client, making room for it: the one not seen for longest goes."""
+    known = state.clients.pop(client, None) or Client()
+    state.clients[client] = known
+    while len(state.clients) > CLIENTS:
+        del state.clients[next(iter(state.clients))]
+    return known
+
+
+def _remember_command(state: State, cause: str) -> None:
+    name, _, number = cause.rpartition(":")
+    client = client_of(state, name)
+    client.last = max(client.last, int(number))
+    client.answers[int(number)] = state.position
+    while len(client.answers) > ANSWERS:
+        del client.answers[next(iter(client.answers))]
+
+
+# ----------------------------------------------------------------------------------------------------------------- checks
+
+
+def _check_created(state: State, event: e.SessionCreated) -> None:
+    if state.position:
+        raise IllegalEvent("session.created can only be the first event")
+
+
+def _check_attached(state: State, event: e.AttachmentAttached) -> None:
+    if event.attachment != state.attachments + 1:
+        raise IllegalEvent(f"attachment {event.attachment} after {state.attachments}")
+    if event.role == "controller" and state.controller:
+        raise IllegalEvent("a second controller: the first has to be detached")
+
+
+def _check_detached(state: State, event: e.AttachmentDetached) -> None:
+    if event.attachment not in state.here:
+        raise IllegalEvent(f"attachment {event.attachment} is not here")
+
+
+def _check_conversation_started(state: State, event: e.ConversationStarted) -> None:
+    if state.conversation:
+        raise IllegalEvent("a conversation is open: end it first")
+    if event.conversation in state.conversations:
+        raise ConversationExists(f"The session already has a conversation {event.conversation!r}.")
+    if event.parent and event.parent not in state.conversations:
+        raise ConversationNotFound(f"The session has no conversation {event.parent!r}.")
+
+
+def _check_conversation_resumed(state: State, event: e.ConversationResumed) -> None:
+    if state.conversation:
+        raise IllegalEvent("a conversation is open: end it first")
+    if event.conversation not in state.conversations:
+        raise ConversationNotFound(f"The session has no conversation {event.conversation!r}.")
+
+
+def _check_conversation_ended(state: State, event: e.ConversationEnded) -> None:
+    if not state.conversation or state.conversation != event.conversation:
+        raise IllegalEvent("that conversation is not open")
+    if state.reply is not None or state.speech is not None:
+        raise IllegalEvent("a reply or a speech is open: end it first")
+
+
+def _check_speech_started(state: State, event: e.SpeechStarted) -> None:
+    _need_conversation(state)
+    if event.turn != state.turns + 1:
+        raise IllegalEvent(f"turn {event.turn} after {state.turns}")
+
+
+def _check_message(state: State, event: e.MessageAdded) -> None:
+    if event.message != state.messages + 1:
+        raise IllegalEvent(f"message {event.message} after {state.messages}")
+    if event.role == "user" and state.reply is not None:
+        raise IllegalEvent("a message of the user while a reply is open: cut it first")
+    if event.conversation not in state.conversations:
+        raise ConversationNotFound(f"The session has no conversation {event.conversation!r}.")
+
+
+def _check_reply_started(state: State, event: e.ReplyStarted) -> None:
+    _need_conversation(state)
+    if event.reply != state.replies + 1:
+        raise IllegalEvent(f"reply {event.reply} after {state.replies}")
+
+
+def _check_reply(
+    state: State, event: e.ReplySegment | e.ReplyEnded | e.ReplyCut | e.PlaybackMarked
+) -> None:
+    if state.reply is None or state.reply.reply != event.reply:
+        raise IllegalEvent(f"{e.TAGS[type(event)]}: reply {event.reply} is not open")
+
+
+def _check_segment(state: State, event: e.ReplySegment) -> None:
+    _check_reply(state, event)
+    assert state.reply is not None
+    if state.reply.complete or event.index != len(state.reply.segments):
+        raise IllegalEvent(f"segment {event.index} of reply {event.reply} is out of order")
+
+
+def _check_reply_ended(state: State, event: e.ReplyEnded) -> None:
+    _check_reply(state, event)
+    assert state.reply is not None
+    if not state.reply.complete:
+        raise IllegalEvent("a reply ends after its last segment; before, it is cut")
+
+
+def _check_memory_added(state: State, event: e.MemoryAdded) -> None:
+    if event.memory != state.memory_count + 1:
+        raise IllegalEvent(f"memory {event.memory} after {state.memory_count}")
+
+
+def _check_memory_removed(state: State, event: e.MemoryRemoved) -> None:
+    if event.memory not in state.memories:
+        raise IllegalEvent(f"memory {event.memory} is not there")
+
+
+def _check_alarm_set(state: State, event: e.AlarmSet) -> None:
+    if event.alarm != state.alarm_count + 1:
+        raise IllegalEvent(f"alarm {event.alarm} after {state.alarm_count}")
+
+
+def _check_alarm(state: State, event: e.AlarmRang | e.AlarmCancelled) -> None:
+    if event.alarm not in state.alarms:
+        raise IllegalEvent(f"alarm {event.alarm} is not set")
+
+
+def _check_ended(state: State, event: e.SessionEnded) -> None:
+    if state.conversation or state.here:
+        raise IllegalEvent("the session ends after its conversation and its attachments")
+
+
+def _need_conversation(state: State) -> None:
+    if not state.conversation:
+        raise IllegalEvent("no conversation is open: start one first")
+
+
+# ---------------------------------------------------------------------------------------------------------------- changes
+
+
+def _created(state: State, event: e.SessionCreated) -> None:
+    state.session, state.tenant, state.user = event.session, event.tenant, event.user
+    state.epoch, state.created, state.config = event.epoch, event.at, dict(event.config)
+
+
+def _ended(state: State, event: e.SessionEnded) -> None:
+    state.end_reason = event.reason
+
+
+def _attached(state: State, event: e.AttachmentAttached) -> None:
+    state.attachments = event.attachment
+    state.here[event.attachment] = Here(role=event.role, client=event.client, voice=event.voice)
+    if event.role == "controller":
+        state.controller = event.attachment
+    client = client_of(state, event.client)
+    if event.token:
+        if event.shown and event.shown == client.previous:
+            # The answer that held the last one was lost: that one is void, and the one before is good once more.
+            void = client.token
+        else:
+            void, client.previous = client.previous, client.token
+        if void:
+            client.used = [*client.used, void][-OLD_TOKENS:]
+        client.token, client.token_at = event.token, event.at
+
+
+def _detached(state: State, event: e.AttachmentDetached) -> None:
+    del state.here[event.attachment]
+    if event.attachment == state.controller:
+        state.controller = 0
+
+
+def _revoked(state: State, event: e.AttachmentRevoked) -> None:
+    # Its commands stay known: it may come back by other means, and have them sent again.
+    if (client := state.clients.get(event.client)) is not None:
+        client.token, client.previous, client.used = "", "", []
+
+
+def _conversation_started(state: State, event: e.ConversationStarted) -> None:
+    state.conversations[event.conversation] = Conversation(parent=event.parent)
+    state.conversation = event.conversation
+
+
+def _conversation_resumed(state: State, event: e.ConversationResumed) -> None:
+    state.conversations[event.conversation].ended = False
+    state.conversation = event.conversation
+
+
+def _conversation_ended(state: State, event: e.ConversationEnded) -> None:
+    state.conversations[event.conversation].ended = True
+    state.conversation = ""
+    state.owed, state.owed_voice = [], False
+
+
+def _speech_started(state: State, event: e.SpeechStarted) -> None:
+    state.turns = event.turn
+    state.speech = OpenSpeech(turn=event.turn, mic=event.mic, offset=event.offset)
+
+
+def _speech_ended(state: State, event: e.SpeechEnded) -> None:
+    state.speech = None
+    state.mic, state.mic_until = event.mic, event.until
+
+
+def _message(state: State, event: e.MessageAdded) -> None:
+    state.messages = event.message
+    state.turns = max(state.turns, event.turn)
+    state.conversations[event.conversation].messages += 1
+    state.recent.append(
+        Message(
+            message=event.message,
+            role=event.role,
+            text=event.text,
+            turn=event.turn,
+            conversation=event.conversation,
+            at=event.at,
+            said=event.said,
+            by=event.by,
+            cites=event.cites,
+        )
+    )
+    if len(state.recent) > WINDOW:
+        del state.recent[0]
+    if event.role == "user":
+        state.owed = [*state.owed, event.message][-WINDOW:]
+        here = state.here.get(state.controller)
+        spoken_to = here is not None and here.voice
+        state.owed_voice = state.owed_voice or event.by == "voice" or spoken_to
+
+
+def _reply_started(state: State, event: e.ReplyStarted) -> None:
+    state.replies = event.reply
+    state.turns = max(state.turns, event.turn)
+    state.owed, state.owed_voice = [], False
+    state.reply = OpenReply(
+        reply=event.reply, turn=event.turn, aloud=event.aloud, alarm=event.alarm, at=event.at
+    )
+    if event.alarm:
+        state.rung = [alarm for alarm in state.rung if alarm.alarm != event.alarm]
+
+
+def _segment(state: State, event: e.ReplySegment) -> None:
+    assert state.reply is not None
+    state.reply.segments.append(event.text)
+    state.reply.cites.extend(event.cites)
+    state.reply.complete = event.last
+
+
+def _marked(state: State, event: e.PlaybackMarked) -> None:
+    assert state.reply is not None
+    state.reply.heard = max(state.reply.heard, event.heard)
+
+
+def _reply_over(state: State, event: e.Event) -> None:
+    state.reply = None
+
+
+def _error(state: State, event: e.Event) -> None:
+    state.owed, state.owed_voice = [], False
+
+
+def _engine_ready(state: State, event: e.EngineReady) -> None:
+    state.links = event.link
+
+
+def _engine_lost(state: State, event: e.EngineLost) -> None:
+    state.links = max(state.links, event.link)
+
+
+def _config(state: State, event: e.ConfigChanged) -> None:
+    state.config.update(event.changes)
+    state.config_version = event.version
+
+
+def _memory_added(state: State, event: e.MemoryAdded) -> None:
+    state.memory_count = event.memory
+    state.memories[event.memory] = Memory(
+        memory=event.memory,
+        content=event.content,
+        key=event.key,
+        value=event.value,
+        turn=event.turn,
+        category=event.category,
+        importance=event.importance,
+        at=event.at,
+    )
+    if event.key:
+        state.keys[event.key] = event.memory
+
+
+def _memory_removed(state: State, event: e.MemoryRemoved) -> None:
+    key = state.memories.pop(event.memory).key
+    if key and state.keys.get(key) == event.memory:
+        del state.keys[key]
+
+
+def _alarm_set(state: State, event: e.AlarmSet) -> None:
+    state.alarm_count = event.alarm
+    state.alarms[event.alarm] = Alarm(
+        alarm=event.alarm, due=event.due, text=event.text, turn=event.turn, at=event.at
+    )
+
+
+def _alarm_rang(state: State, event: e.AlarmRang) -> None:
+    state.rung.append(state.alarms.pop(event.alarm))
+
+
+def _alarm_cancelled(state: State, event: e.AlarmCancelled) -> None:
+    del state.alarms[event.alarm]
+
+
+_CHECKS: dict[type[e.Event], Any] = {
+    e.SessionCreated: _check_created,
+    e.SessionEnded: _check_ended,
+    e.AttachmentAttached: _check_attached,
+    e.AttachmentDetached: _check_detached,
+    e.ConversationStarted: _check_conversation_started,
+    e.ConversationResumed: _check_conversation_resumed,
+    e.ConversationEnded: _check_conversation_ended,
+    e.SpeechStarted: _check_speech_started,
+    e.MessageAdded: _check_message,
+    e.ReplyStarted: _check_reply_started,
+    e.ReplySegment: _check_segment,
+    e.ReplyEnded: _check_reply_ended,
+    e.ReplyCut: _check_reply,
+    e.PlaybackMarked: _check_reply,
+    e.MemoryAdded: _check_memory_added,
+    e.MemoryRemoved: _check_memory_removed,
+    e.AlarmSet: _check_alarm_set,
+    e.AlarmRang: _check_alarm,
+    e.AlarmCancelled: _check_alarm,
+}
+
+_CHANGES: dict[type[e.Event], Any] = {
+    e.SessionCreated: _created,
+    e.SessionEnded: _ended,
+    e.AttachmentAttached: _attached,
+    e.AttachmentDetached: _detached,
+    e.AttachmentRevoked: _revoked,
+    e.ConversationStarted: _conversation_started,
+    e.ConversationResumed: _conversation_resumed,
+    e.ConversationEnded: _conversation_ended,
+    e.SpeechStarted: _speech_started,
+    e.SpeechEnded: _speech_ended,
+    e.MessageAdded: _message,
+    e.ReplyStarted: _reply_started,
+    e.ReplySegment: _segment,
+    e.ReplyEnded: _reply_over,
+    e.ReplyCut: _reply_over,
+    e.PlaybackMarked: _marked,
+    e.ErrorRaised: _error,
+    e.EngineReady: _engine_ready,
+    e.EngineLost: _engine_lost,
+    e.ConfigChanged: _config,
+    e.MemoryAdded: _memory_added,
+    e.MemoryRemoved: _memory_removed,
+    e.AlarmSet: _alarm_set,
+    e.AlarmRang: _alarm_rang,
+    e.AlarmCancelled: _alarm_cancelled,
+}

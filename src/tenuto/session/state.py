@@ -1,0 +1,224 @@
+"""The session's state machines, as tables, and the state that they move.
+
+Rule 1: every transition lives in this file.
+Rule 2: this file does not know which engine, transport or store is in use.
+
+Three machines are folded from the journal or moved by the driver, and stay small by being coupled, not merged:
+
+- LIFE of the session: who owns it, and whether anybody is there;
+- TURN of the current conversation: whose go it is;
+- LINK to the engine: one provider connection, never used again. It is not journaled: a new process has no link.
+
+An event moves each machine that has a row for it. Then JOINT says what the states together imply for the turn: a reply is
+held while nobody is there to hear it, and a message that is owed an answer is thought about as soon as nobody speaks.
+
+An event that no row allows raises `IllegalEvent` and changes nothing.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+
+from tenuto import events as e
+from tenuto.errors import IllegalEvent
+
+
+class Life(Enum):
+    """The life of a session."""
+
+    LIVE = "live"
+    """Owned by a host, and somebody is there."""
+    DETACHED = "detached"
+    """Owned by a host, which keeps the engine for a grace in case the controller comes back."""
+    PARKED = "parked"
+    """Only in the store: nothing bills."""
+    ENDED = "ended"
+
+
+class Turn(Enum):
+    """Whose go it is in the current conversation."""
+
+    IDLE = "idle"
+    LISTENING = "listening"
+    THINKING = "thinking"
+    SPEAKING = "speaking"
+    HELD = "held"
+    """A reply waits for somebody to hear it."""
+
+
+class Link(Enum):
+    """One connection to an engine."""
+
+    CLOSED = "closed"
+    CONNECTING = "connecting"
+    RESTORING = "restoring"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class LinkSignal(Enum):
+    """What moves a link."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    READY = "ready"
+    LOST = "lost"
+    CLOSE = "close"
+
+
+class Status(str, Enum):
+    """What everyone sees: derived from the machines, never stored."""
+
+    IDLE = "idle"
+    LISTENING = "listening"
+    PROCESSING = "processing"
+    SPEAKING = "speaking"
+    ERROR = "error"
+
+
+EventType = type[e.Event]
+
+LIFE: Mapping[Life, Mapping[EventType, Life]] = {
+    Life.LIVE: {
+        e.SessionRestored: Life.DETACHED,
+        e.AttachmentDetached: Life.DETACHED,
+        e.SessionParked: Life.PARKED,
+        e.SessionEnded: Life.ENDED,
+    },
+    Life.DETACHED: {
+        e.SessionRestored: Life.DETACHED,
+        e.AttachmentAttached: Life.LIVE,
+        e.SessionParked: Life.PARKED,
+        e.SessionEnded: Life.ENDED,
+    },
+    Life.PARKED: {
+        e.SessionRestored: Life.DETACHED,
+    },
+    Life.ENDED: {},
+}
+"""Attachments move it only when they are the controller's."""
+
+TURN: Mapping[Turn, Mapping[EventType, Turn]] = {
+    Turn.IDLE: {
+        e.SpeechStarted: Turn.LISTENING,
+        e.ReplyStarted: Turn.SPEAKING,
+    },
+    Turn.LISTENING: {
+        e.SpeechEnded: Turn.IDLE,
+    },
+    Turn.THINKING: {
+        e.SpeechStarted: Turn.LISTENING,
+        e.ReplyStarted: Turn.SPEAKING,
+        e.ErrorRaised: Turn.IDLE,
+        e.ConversationEnded: Turn.IDLE,
+    },
+    Turn.SPEAKING: {
+        e.ReplyEnded: Turn.IDLE,
+        e.ReplyCut: Turn.IDLE,
+    },
+    Turn.HELD: {
+        e.ReplyEnded: Turn.IDLE,
+        e.ReplyCut: Turn.IDLE,
+    },
+}
+
+NEEDS_TURN: frozenset[EventType] = frozenset(
+    {e.SpeechStarted, e.SpeechEnded, e.ReplyStarted, e.ReplyEnded, e.ReplyCut}
+)
+"""Events that are illegal where TURN has no row for them; the others just do not move it."""
+
+LINK: Mapping[Link, Mapping[LinkSignal, Link]] = {
+    Link.CLOSED: {LinkSignal.OPEN: Link.CONNECTING, LinkSignal.CLOSE: Link.CLOSED},
+    Link.CONNECTING: {
+        LinkSignal.ACCEPTED: Link.RESTORING,
+        LinkSignal.READY: Link.READY,
+        LinkSignal.LOST: Link.FAILED,
+        LinkSignal.CLOSE: Link.CLOSED,
+    },
+    Link.RESTORING: {
+        LinkSignal.READY: Link.READY,
+        LinkSignal.LOST: Link.FAILED,
+        LinkSignal.CLOSE: Link.CLOSED,
+    },
+    Link.READY: {LinkSignal.LOST: Link.FAILED, LinkSignal.CLOSE: Link.CLOSED},
+    Link.FAILED: {LinkSignal.OPEN: Link.CONNECTING, LinkSignal.CLOSE: Link.CLOSED},
+}
+
+
+def joint(life: Life, turn: Turn, *, owed: bool, aloud: bool) -> Turn:
+    """Return what the states together imply for the turn.
+
+    Args:
+        owed: Whether a message of the user has had no reply yet.
+        aloud: Whether the open reply is spoken.
+    """
+    match turn:
+        case Turn.IDLE if owed:
+            return Turn.THINKING
+        case Turn.SPEAKING if aloud and life is not Life.LIVE:
+            return Turn.HELD
+        case Turn.HELD if life is Life.LIVE:
+            return Turn.SPEAKING
+        case _:
+            return turn
+
+
+def next_life(life: Life, event: e.Event, *, controller: bool) -> Life:
+    """Return the life after an event.
+
+    Args:
+        controller: Whether the event is about the controller's attachment.
+
+    Raises:
+        IllegalEvent: It cannot happen now.
+    """
+    if life is Life.ENDED:
+        raise IllegalEvent(f"{e.TAGS[type(event)]} after session.ended")
+    to = LIFE[life].get(type(event))
+    if to is None and life is Life.PARKED:
+        raise IllegalEvent(f"{e.TAGS[type(event)]} while the session is parked")
+    if isinstance(event, e.AttachmentAttached | e.AttachmentDetached) and not controller:
+        return life
+    return to or life
+
+
+def next_turn(turn: Turn, event: e.Event) -> Turn:
+    """Return the turn after an event, before `joint`.
+
+    Raises:
+        IllegalEvent: It cannot happen now.
+    """
+    to = TURN[turn].get(type(event))
+    if to is None and type(event) in NEEDS_TURN:
+        raise IllegalEvent(f"{e.TAGS[type(event)]} while the turn is {turn.value}")
+    return to or turn
+
+
+def next_link(link: Link, signal: LinkSignal) -> Link:
+    """Return the link after a signal.
+
+    Raises:
+        IllegalEvent: It cannot happen now.
+    """
+    to = LINK[link].get(signal)
+    if to is None:
+        raise IllegalEvent(f"link.{signal.value} while the link is {link.value}")
+    return to
+
+
+def status(life: Life, turn: Turn, link: Link) -> Status:
+    """Return what everyone sees of the three machines (the table of ARCHITECTURE 2)."""
+    if life is not Life.LIVE:
+        return Status.IDLE
+    if link is Link.FAILED:
+        return Status.ERROR
+    match turn:
+        case Turn.LISTENING:
+            return Status.LISTENING
+        case Turn.THINKING:
+            return Status.PROCESSING
+        case Turn.SPEAKING:
+            return Status.SPEAKING
+        case _ if link in (Link.CONNECTING, Link.RESTORING):
+            return Status.PROCESSING
+        case _:
+            return Status.IDLE

@@ -1,0 +1,501 @@
+"""`tenuto.v1` at the server: one socket between a carrier and a session.
+
+Everything that comes in is taken at once, in the carrier's own call; only attaching waits, in a task that the house owns.
+Audio goes straight through to the session's microphone and back. Once a second `tick` does what takes time: beats, silence,
+rates, and readers that are too slow.
+
+What is bounded: 10 s to attach; the bytes and commands a second of `Rates`; `CHOKED` bytes unsent before audio is dropped;
+`UNSENT` bytes unsent for `SLOW_SECONDS` before the socket is closed, or `REFUSALS` for the answers to mistakes.
+"""
+
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from tenuto.audio.resample import Resampler
+from tenuto.clock import Clock
+from tenuto.errors import (
+    InvalidAudio,
+    InvalidInput,
+    NotAuthenticated,
+    SessionEnded,
+    SessionLocked,
+    StoreError,
+    TenutoError,
+    TooMuch,
+)
+from tenuto.events import AttachmentRole
+from tenuto.session import core as c
+from tenuto.session import ports
+from tenuto.session.attachment import Attachment, Joining
+from tenuto.session.driver import Microphone
+from tenuto.session.session import Session
+from tenuto.transports.carrier import Carrier
+from tenuto.wire import native
+from tenuto.wire.native import CloseCode
+
+log = logging.getLogger("tenuto.transports")
+
+ATTACH_SECONDS = 10.0
+"""Seconds that a socket may stay without an attachment."""
+BEAT_SECONDS = 5.0
+"""Seconds between beats."""
+SILENT_SECONDS = 12.0
+"""Seconds without a frame after which the other side is dead."""
+CHOKED = 64 * 1024
+"""Unsent bytes over which audio is dropped: what comes late is not worth hearing."""
+UNSENT = 1024 * 1024
+"""Unsent bytes over which the client is slow."""
+SLOW_SECONDS = 5.0
+REFUSALS = 2 * UNSENT
+"""Unsent bytes over which a client that is told of its mistakes is closed at once."""
+RING_SECONDS = 30
+"""Seconds of microphone that a client that comes back may send at once."""
+MOST_NUMBER = 2**53
+"""The largest number of a command: what every JSON library reads exactly."""
+EARLY_EVENTS = 2_000
+"""Events that wait while a client is told what it missed; one more, and it has to come back."""
+
+CLOSE: dict[str, int] = {
+    "ended": CloseCode.ENDED,
+    "left": CloseCode.ENDED,
+    "superseded": CloseCode.SUPERSEDED,
+    "revoked": CloseCode.EXPIRED,
+    "moved": CloseCode.MOVED,
+    "draining": CloseCode.DRAINING,
+    "overloaded": CloseCode.OVERLOADED,
+}
+"""Why the session let go of an attachment, as a close code; come back at once for everything else."""
+
+
+class Admission(Protocol):
+    """What a client was let in for; `security.grants` makes them."""
+
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def session(self) -> str: ...
+    @property
+    def role(self) -> AttachmentRole: ...
+
+
+class Rates(Protocol):
+    """How much one socket may send; `server.limits` has them."""
+
+    @property
+    def audio_rate(self) -> int: ...
+    @property
+    def audio_burst(self) -> int: ...
+    @property
+    def command_rate(self) -> float: ...
+    @property
+    def command_burst(self) -> int: ...
+
+
+class House(Protocol):
+    """Where sessions are; `host.Tenuto` is one."""
+
+    clock: Clock
+    pulse: set[Callable[[float], None]]
+    """Called once a second, with seconds of a clock that does not jump."""
+
+    @property
+    def store(self) -> ports.Store: ...
+
+    async def load_session(self, session_id: str, *, tenant: str = "local") -> Session: ...
+
+    async def resume_session(self, session_id: str, client: str, token: str) -> Session:
+        """Load a session for a client that shows nothing but its resume token."""
+        ...
+
+    def spawn(self, job: Coroutine[Any, Any, None]) -> None:
+        """Run something that the house waits for when it closes."""
+        ...
+
+
+Admit = Callable[[str, native.Attach], Admission]
+
+
+class NativeWire:
+    """One socket of a client that speaks `tenuto.v1`. It is the session's `Listener` and the carrier's `Wire`.
+
+    Args:
+        house: Where sessions are.
+        admit: Lets the client in, by its ticket and what it says; raises what refuses it.
+        rates: How much it may send.
+    """
+
+    def __init__(self, house: House, admit: Admit, rates: Rates) -> None:
+        self._house, self._admit, self._rates = house, admit, rates
+        self._carrier: Carrier | None = None
+        self._attachment: Attachment | None = None
+        self._attaching = False
+        self._early: list[ports.Row] | None = []
+        """What happened while the client is told what it missed; None once it is live."""
+        self._sent = 0
+        """The last position that was sent."""
+        self._microphone: _Deaf | Microphone = _Deaf()
+        self._resampler: Resampler | None = None
+        self._ratio = 1.0
+        self._resampled = (0, 0)
+        """The reply that is resampled, and the next sample of it at the client's rate."""
+        self._choked = False
+        self._heard_something = True
+        self._credit: float = rates.audio_burst
+        self._commands: float = rates.command_burst
+        self._ticked = self._began = self._alive = self._beaten = house.clock.monotonic()
+        self._slow_since: float | None = None
+
+    # ------------------------------------------------------------------------------------------------------ from the carrier
+
+    def opened(self, carrier: Carrier) -> None:
+        self._carrier = carrier
+        self._house.pulse.add(self.tick)
+
+    def lost(self) -> None:
+        self._carrier = None
+        self._house.pulse.discard(self.tick)
+        self._leave("lost")
+
+    def binary(self, data: bytes | memoryview) -> None:
+        size = len(data)
+        self._heard_something = True
+        self._credit -= size
+        if size > native.MAX_AUDIO or size < 8 or size & 1 or self._credit < 0:
+            self._bad_audio(data)
+            return
+        kind, _, _, offset = native.HEAD.unpack_from(data)
+        if kind == 1:
+            self._microphone.hear(data[8:], offset)
+        else:
+            self._bad_audio(data)
+
+    def text(self, data: bytes) -> None:
+        self._heard_something = True
+        try:
+            message = native.decode_client(data)
+            if isinstance(message, native.Attach):
+                self._begin_attach(message)
+            elif isinstance(message, native.Bye):
+                self._bye()
+            elif self._attachment is None:
+                raise InvalidInput("Attach first: the first message of a socket is `attach`.")
+            elif isinstance(message, native.Command):
+                self._command(self._attachment, message)
+            elif isinstance(message, native.Mark):
+                self._attachment.mark(message.reply, message.seconds, message.done)
+        except InvalidInput as error:
+            self._complain(error)
+        except TenutoError as error:
+            self._refuse(error)
+
+    # ------------------------------------------------------------------------------------------------------ from the session
+
+    def event(self, row: ports.Row) -> None:
+        if self._early is None:
+            if row.position > self._sent and self._carrier is not None:
+                self._sent = row.position
+                self._carrier.send_text(native.event(row.position, row.body))
+        else:
+            self._early.append(row)
+            if len(self._early) > EARLY_EVENTS:
+                self._close(CloseCode.SLOW, "slow")
+
+    def audio(self, reply: int, offset: int, pcm: bytes | bytearray | memoryview) -> None:
+        carrier = self._carrier
+        if carrier is None or self._choked:
+            return
+        if self._resampler is not None:
+            offset, pcm = self._resample(self._resampler, reply, offset, pcm)
+        carrier.send_binary(native.HEAD.pack(2, 0, reply & 0xFFFF, offset & 0xFFFFFFFF) + pcm)
+
+    def hush(self, reply: int) -> None:
+        self._send(native.Hush(reply=reply))
+
+    def tell(self, kind: str, body: dict[str, Any]) -> None:
+        if self._early is None:
+            self._send(native.Tell(kind=kind, body=body))
+
+    def closed(self, reason: str) -> None:
+        attachment, self._attachment = self._attachment, None
+        if reason == "overloaded":
+            if attachment is None:
+                return  # `attach` is about to raise why.
+            if attachment.driver.error is not None:
+                self._complain(attachment.driver.error)
+        self._microphone = _Deaf()
+        if reason in ("ended", "left"):
+            self._send(native.Bye(reason=reason))
+        self._close(CLOSE.get(reason, CloseCode.SILENT), reason)
+
+    # ------------------------------------------------------------------------------------------------------------- attaching
+
+    def _begin_attach(self, message: native.Attach) -> None:
+        if self._attaching:
+            raise InvalidInput("This socket is attached already. Open another one.")
+        admission = self._admit("", message)
+        joining = _joining(message, admission.role)
+        self._attaching = True
+        self._house.spawn(self._attach(message, admission, joining))
+
+    async def _attach(
+        self, message: native.Attach, admission: Admission, joining: Joining
+    ) -> None:
+        try:
+            if admission.tenant:
+                session = await self._house.load_session(message.session, tenant=admission.tenant)
+            else:
+                session = await self._house.resume_session(
+                    message.session, message.client, message.token
+                )
+            if self._is_gone():
+                return
+            attachment = await session.attach(joining, self)
+            if self._is_gone():
+                attachment.leave("lost")
+                return
+            if attachment.driver.error is not None:
+                raise attachment.driver.error
+            self._attachment = attachment
+            self._welcome(message, attachment)
+            await self._catch_up(attachment)
+        except TenutoError as error:
+            self._refuse(error)
+            self._close(CloseCode.OVERLOADED, error.code)
+        except Exception:
+            self._close(CloseCode.OVERLOADED, "error")
+            raise
+
+    def _is_gone(self) -> bool:
+        return self._carrier is None
+
+    def _welcome(self, message: native.Attach, attachment: Attachment) -> None:
+        wanted = message.loudspeaker.rate if message.loudspeaker is not None else None
+        speaks = attachment.speaks if message.loudspeaker is not None else 0
+        if wanted is not None and wanted != speaks:
+            self._resampler, self._ratio = Resampler(speaks, wanted), wanted / speaks
+            speaks = wanted
+        if message.mic is not None and attachment.is_controller:
+            self._credit += 2 * RING_SECONDS * message.mic.rate
+            self._microphone = attachment.microphone
+        self._send(
+            native.Attached(
+                session=message.session,
+                epoch=attachment.driver.core.state.epoch,
+                attachment=attachment.number,
+                role=attachment.role,
+                mode=attachment.mode,  # type: ignore[arg-type]
+                recovered=attachment.mode != "snapshot",
+                head=attachment.head,
+                token=attachment.token,
+                commands=attachment.answered,
+                beat=BEAT_SECONDS,
+                mic=attachment.mic,
+                hears=attachment.hears if message.mic is not None else 0,
+                speaks=speaks,
+                limits={
+                    "text": native.MAX_TEXT,
+                    "audio": native.MAX_AUDIO,
+                    "commands": native.MAX_COMMANDS,
+                },
+            )
+        )
+
+    async def _catch_up(self, attachment: Attachment) -> None:
+        carrier = self._carrier
+        if attachment.snapshot is not None and carrier is not None:
+            carrier.send_text(native.snapshot(attachment.head, attachment.snapshot))
+        self._sent = attachment.after
+        async for rows in attachment.missed(self._house.store):
+            for row in rows:
+                if row.position > self._sent and self._carrier is not None:
+                    self._sent = row.position
+                    self._carrier.send_text(native.event(row.position, row.body))
+        early, self._early = self._early or [], None
+        for row in early:
+            self.event(row)
+        self._send(native.Live(head=self._sent))
+        self.tell("status", {"state": attachment.driver.core.status.value})
+
+    # -------------------------------------------------------------------------------------------------------------- commands
+
+    def _command(self, attachment: Attachment, message: native.Command) -> None:
+        number = message.number
+        if abs(number) > MOST_NUMBER:
+            raise InvalidInput(f"Commands are numbered from 1 to {MOST_NUMBER}.")
+        if self._commands < 1:
+            self._no(number, TooMuch("Too many commands at once. Wait a second and send it again."))
+            return
+        self._commands -= 1
+        do = message.do
+        client = attachment.client
+
+        def settle(position: int, error: TenutoError | None) -> None:
+            if error is not None:
+                self._no(number, error)
+            else:
+                self._send(native.Ok(number=number, position=position))
+
+        attachment.command(number, lambda cause: _stimulus(do, client, cause), settle)
+
+    def _no(self, number: int, error: TenutoError) -> None:
+        self._answer(
+            native.No(
+                number=number, code=error.code, message=error.message, retryable=error.retryable
+            )
+        )
+
+    # ------------------------------------------------------------------------------------------------------------ going away
+
+    def tick(self, now: float) -> None:
+        """Do what takes time.
+
+        Args:
+            now: Seconds of a clock that does not jump.
+        """
+        carrier, before = self._carrier, self._ticked
+        passed, self._ticked = now - before, now
+        if carrier is None:
+            return
+        rates = self._rates
+        self._credit = min(
+            self._credit + passed * rates.audio_rate, max(self._credit, rates.audio_burst)
+        )
+        self._commands = min(rates.command_burst, self._commands + passed * rates.command_rate)
+        if self._heard_something:
+            self._heard_something, self._alive = False, now
+            if self._attachment is not None:
+                self._attachment.there(before)
+        elif now - self._alive >= SILENT_SECONDS:
+            self._close(CloseCode.SILENT, "silent")
+            return
+        if self._attachment is None:
+            if now - self._began >= ATTACH_SECONDS and not self._attaching:
+                self._close(CloseCode.PROTOCOL, "not attached")
+            return
+        if now - self._beaten >= BEAT_SECONDS:
+            self._beaten = now
+            self._send(native.Beat(mic=self._attachment.safe_microphone()))
+        unsent = carrier.buffered()
+        self._choked = unsent > CHOKED
+        if unsent <= UNSENT:
+            self._slow_since = None
+        elif self._slow_since is None:
+            self._slow_since = now
+        elif now - self._slow_since >= SLOW_SECONDS:
+            self._close(CloseCode.SLOW, "slow")
+
+    def _bye(self) -> None:
+        self._leave("left")
+        self._close(CloseCode.ENDED, "left")
+
+    def _leave(self, reason: str) -> None:
+        attachment, self._attachment = self._attachment, None
+        self._microphone = _Deaf()
+        if attachment is not None:
+            attachment.leave(reason)
+
+    def _bad_audio(self, data: bytes | memoryview) -> None:
+        if self._credit < 0:
+            self._refuse(TooMuch("Too much audio at once: send it no faster than four times real time."))
+            self._close(CloseCode.OVERLOADED, "too much audio")
+            return
+        try:
+            kind, _, _, _ = native.decode_audio(data)
+            raise InvalidAudio(f"A client sends audio of kind 1 (microphone), not {kind}.")
+        except InvalidAudio as error:
+            self._complain(error)
+
+    def _complain(self, error: TenutoError) -> None:
+        """Say what is wrong with something that was sent. The socket stays open."""
+        self._answer(native.Error(code=error.code, message=error.message))
+
+    def _refuse(self, error: TenutoError) -> None:
+        """Say what is wrong; close the socket unless the client is attached already."""
+        if isinstance(error, SessionLocked) and error.url:
+            self._send(native.Moved(url=error.url))
+        self._complain(error)
+        if self._attachment is not None:
+            return
+        match error:
+            case SessionLocked() if error.url:
+                code = CloseCode.MOVED
+            case NotAuthenticated():
+                code = CloseCode.EXPIRED
+            case SessionEnded():
+                code = CloseCode.ENDED
+            case SessionLocked() | StoreError() | TooMuch():
+                code = CloseCode.OVERLOADED
+            case _:
+                code = CloseCode.REFUSED
+        self._close(code, error.code)
+
+    def _close(self, code: int, reason: str) -> None:
+        carrier, self._carrier = self._carrier, None
+        self._house.pulse.discard(self.tick)
+        self._leave("slow" if code == CloseCode.SLOW else "lost")
+        if carrier is not None:
+            carrier.close(code, reason)
+
+    def _answer(self, message: native.Error | native.No) -> None:
+        """Send what a client can cause as often as it likes; who does so and never reads is closed at once."""
+        self._send(message)
+        if self._carrier is not None and self._carrier.buffered() > REFUSALS:
+            self._close(CloseCode.SLOW, "slow")
+
+    def _send(self, message: native.FromServer) -> None:
+        if self._carrier is not None:
+            self._carrier.send_text(native.encode(message))
+
+    def _resample(
+        self, resampler: Resampler, reply: int, offset: int, pcm: bytes | bytearray | memoryview
+    ) -> tuple[int, bytes]:
+        known, at = self._resampled
+        if known != reply or offset == 0:
+            resampler.finish()
+            at = round(offset * self._ratio)
+        ready = resampler.push(pcm)
+        self._resampled = (reply, at + (len(ready) >> 1))
+        return at, ready
+
+
+class _Deaf:
+    """Takes audio of a socket that has no microphone in the session."""
+
+    def hear(self, pcm: bytes | bytearray | memoryview, offset: int) -> None:
+        """Nobody listens: an observer, or a client that was superseded."""
+
+
+def _joining(message: native.Attach, role: AttachmentRole) -> Joining:
+    mic, loudspeaker = message.mic, message.loudspeaker
+    for rate in (mic.rate if mic else None, loudspeaker.rate if loudspeaker else None):
+        if rate is not None and not 8_000 <= rate <= 48_000:
+            raise InvalidAudio(f"Audio has 8,000 to 48,000 samples a second, not {rate}.")
+    if mic is not None and not 1 <= len(mic.stream) <= 64:
+        raise InvalidInput("The name of a microphone stream has 1 to 64 characters.")
+    return Joining(
+        client=message.client,
+        role=role,
+        transport=native.SUBPROTOCOL,
+        token=message.token,
+        have=(message.have.epoch, message.have.position) if message.have else None,
+        heard=(message.heard.reply, message.heard.seconds) if message.heard else None,
+        mic=(mic.stream, mic.rate) if mic else None,
+        voice=loudspeaker is not None,
+    )
+
+
+def _stimulus(do: native.Do, client: str, cause: str) -> c.Stimulus:
+    match do:
+        case native.SendMessage(text=text):
+            return c.Type(text=text, client=client, cause=cause)
+        case native.StopReply(heard=heard):
+            return c.Stop(heard=heard, cause=cause)
+        case native.StopListening():
+            return c.Hold(cause=cause)
+        case native.StartConversation(conversation=conversation):
+            return c.StartConversation(conversation=conversation, cause=cause)
+        case native.EndConversation():
+            return c.EndConversation(cause=cause)
+        case native.EndSession():
+            return c.End(cause=cause)

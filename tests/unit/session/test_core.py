@@ -1,0 +1,1162 @@
+"""What the core decides, as scenes: who comes, what is said, what is heard, and what is lost."""
+
+from collections.abc import Sequence
+
+import msgspec
+import pytest
+
+from tenuto import events as e
+from tenuto.errors import (
+    ConversationExists,
+    ConversationNotFound,
+    IllegalEvent,
+    InvalidConfig,
+    InvalidInput,
+    Refused,
+    SessionEnded,
+)
+from tenuto.session import core as c
+from tenuto.session import effects, fold, ports
+from tenuto.session.core import LONGEST_NAME, LONGEST_TEXT, RETRIES
+from tenuto.session.state import Life, Link, Status, Turn
+
+CAPABILITIES = ports.Capabilities(name="scene", hears=16_000, speaks=16_000, continues=True)
+QUIET = frozenset(
+    "type at cause conversation turn cites by client transport token importance".split()
+)
+"""What a scene does not tell of an event."""
+
+
+class Scene:
+    """A session, told in lines: each verb returns what it made happen."""
+
+    def __init__(
+        self, capabilities: ports.Capabilities = CAPABILITIES, *, greeting: str = ""
+    ) -> None:
+        self.now = 1_000.0
+        self.core = c.SessionCore(fold.State(), capabilities)
+        self.journal: list[e.Event] = []
+        self.effects: list[effects.Durable] = []
+        """What the last verb wants done."""
+        self.reflexes: list[effects.Reflex] = []
+        self.config = {"greeting": greeting} if greeting else {}
+        self.do(c.Create(session="s", tenant="t", user="u", epoch="0" * 16, config=self.config))
+
+    @property
+    def state(self) -> fold.State:
+        return self.core.state
+
+    def status(self) -> Status:
+        return self.core.status
+
+    def do(self, stimulus: c.Stimulus) -> list[str]:
+        self.core.receive(stimulus, self.now)
+        self.reflexes = self.core.reflexes()
+        taken = self.core.take()
+        self.effects = taken.effects
+        self.journal.extend(taken.events)
+        return [line(event) for event in taken.events]
+
+    @property
+    def asked(self) -> list[ports.Request]:
+        """What the last verb asked of the engine."""
+        return [effect.request for effect in self.effects if isinstance(effect, effects.ToEngine)]
+
+    @property
+    def answers_asked(self) -> list[tuple[int, str, list[str]]]:
+        """Turn, text and what was said already, of each answer that the last verb asked for."""
+        return [(r.turn, r.text, list(r.spoken)) for r in self.asked if isinstance(r, ports.Ask)]
+
+    @property
+    def rings_asked(self) -> list[str]:
+        return [request.alarm.text for request in self.asked if isinstance(request, ports.Ring)]
+
+    @property
+    def spoken(self) -> list[str]:
+        """The segments that the last verb has the engine speak."""
+        return [request.text for request in self.asked if isinstance(request, ports.Speak)]
+
+    # People.
+
+    def join(self, client: str = "tab", **more: object) -> list[str]:
+        joining = {"role": "controller", "transport": "test", "voice": True, "mic": f"{client}-mic"}
+        return self.do(c.Join(client=client, **{**joining, **more}))  # type: ignore[arg-type]
+
+    def leave(self) -> list[str]:
+        return self.do(c.Leave(attachment=self.state.controller, reason="lost"))
+
+    def write(self, text: str, cause: str = "") -> list[str]:
+        return self.do(c.Type(text=text, client="tab", cause=cause))
+
+    def say(self, text: str, until: int = 900) -> list[str]:
+        began = self.engine(ports.SpeechBegan(offset=100))
+        return began + self.engine(ports.SpeechFinished(until=until, text=text))
+
+    def mark(self, seconds: float, *, done: bool = False) -> list[str]:
+        return self.do(c.Mark(reply=self.state.replies, seconds=seconds, done=done))
+
+    # The engine, and its audio.
+
+    def engine(self, event: ports.EngineEvent) -> list[str]:
+        return self.do(c.FromEngine(link=self.core.link_number, event=event))
+
+    def ready(self) -> list[str]:
+        self.do(c.LinkAccepted(link=self.core.link_number))
+        return self.engine(ports.Ready())
+
+    def answer(self, *texts: str, turn: int = 0, last: bool = True) -> list[str]:
+        lines = []
+        for index, text in enumerate(texts):
+            done = last and index == len(texts) - 1
+            segment = ports.Segment(turn=turn or self.state.turns, text=text, last=done)
+            lines += self.engine(segment)
+        return lines
+
+    def send(self, *ends: float, sent: float | None = None) -> None:
+        """The audio of the segments was made, and sent up to `sent` seconds."""
+        playback = self.core.playback
+        assert playback is not None
+        playback.ends[:] = ends
+        playback.queued = ends[-1]
+        playback.sent = ends[-1] if sent is None else sent
+
+    # What can go wrong.
+
+    def crash(self, away: float = 1.0) -> list[str]:
+        state = fold.State()
+        for event in self.journal:
+            fold.apply(state, event)
+        self.core = c.SessionCore(state, self.core.capabilities)
+        self.now += away
+        return self.do(c.Restore(host="h", fence=2))
+
+    def refuses(self, stimulus: c.Stimulus, why: type[Refused], match: str) -> None:
+        """Law 4: it raises, and nothing has happened."""
+        before = fold.encode(self.state)
+        with pytest.raises(why, match=match):
+            self.do(stimulus)
+        assert fold.encode(self.state) == before
+        taken = self.core.take()
+        assert (taken.events, taken.effects, self.core.reflexes()) == ([], [], [])
+
+
+def line(event: e.Event) -> str:
+    fields = msgspec.to_builtins(event)
+    told = [f"{k}={v}" for k, v in fields.items() if k not in QUIET and (k, v) != ("heard", 0.0)]
+    return " ".join([fields["type"], *told])
+
+
+def talking(*, greeting: str = "", capabilities: ports.Capabilities = CAPABILITIES) -> Scene:
+    """Somebody with a loudspeaker is there, and the engine is ready."""
+    scene = Scene(capabilities, greeting=greeting)
+    scene.join()
+    scene.ready()
+    return scene
+
+
+def answering(
+    *segments: str, capabilities: ports.Capabilities = CAPABILITIES, last: bool = True
+) -> Scene:
+    """The engine answers a question aloud: one second of audio a segment, all of it sent."""
+    scene = talking(capabilities=capabilities)
+    scene.say("What is it?")
+    scene.answer(*segments, last=last)
+    scene.send(*(float(n + 1) for n in range(len(segments))))
+    return scene
+
+
+# ------------------------------------------------------------------------------------------------------------------ a turn
+
+
+def test_a_question_is_asked_answered_spoken_and_heard() -> None:
+    scene = talking()
+    assert scene.say("What is it?") == [
+        "speech.started mic=tab-mic offset=100",
+        "speech.ended mic=tab-mic until=900",
+        "message.added message=1 role=user text=What is it?",
+    ]
+    assert scene.answers_asked == [(1, "What is it?", [])]
+    assert scene.status() is Status.PROCESSING
+    assert scene.answer("One two.", "Three.") == [
+        "reply.started reply=1 aloud=True",
+        "reply.segment reply=1 index=0 text=One two.",
+        "reply.segment reply=1 index=1 text=Three. last=True",
+    ]
+    assert scene.spoken == ["Three."]
+    assert scene.status() is Status.SPEAKING
+    scene.send(1.0, 2.0)
+    assert scene.mark(0.5) == []
+    assert scene.mark(2.0, done=True) == [
+        "reply.ended reply=1 heard=2.0",
+        "message.added message=2 role=agent text=One two. Three. reply=1",
+    ]
+    assert scene.status() is Status.IDLE
+
+
+def test_a_written_reply_is_heard_when_it_is_delivered() -> None:
+    scene = Scene()
+    scene.join(voice=False)
+    assert scene.write(" Hi ") == ["message.added message=1 role=user text=Hi"]
+    scene.ready()
+    assert scene.answer("Hello.", "You.") == [
+        "reply.started reply=1",
+        "reply.segment reply=1 index=0 text=Hello.",
+        "reply.segment reply=1 index=1 text=You. last=True",
+        "reply.ended reply=1",
+        "message.added message=2 role=agent text=Hello. You. reply=1",
+    ]
+    assert scene.spoken == []
+
+
+def test_a_noise_is_no_message() -> None:
+    scene = talking()
+    assert scene.say("  ") == [
+        "speech.started mic=tab-mic offset=100",
+        "speech.ended mic=tab-mic until=900",
+    ]
+    assert scene.answers_asked == []
+
+
+def test_what_is_said_with_a_pause_in_it_is_one_question() -> None:
+    scene = talking()
+    scene.say("my name is")
+    scene.engine(ports.SpeechBegan(offset=1_000))
+    assert scene.reflexes == [effects.Quit()]
+    scene.engine(ports.SpeechFinished(until=1_500, text="Alice"))
+    assert scene.answers_asked == [(2, "my name is Alice", [])]
+
+
+def test_a_message_typed_while_thinking_is_joined() -> None:
+    scene = talking()
+    scene.write("my name is")
+    scene.write("Alice")
+    assert scene.reflexes == [effects.Quit()]
+    assert scene.answers_asked == [(2, "my name is Alice", [])]
+    assert scene.answer("Too late.", turn=1) == []
+    assert scene.answer("Hello Alice.")[0] == "reply.started reply=1 aloud=True"
+
+
+def test_a_message_typed_while_somebody_speaks_waits_for_the_end_of_it() -> None:
+    scene = talking()
+    scene.engine(ports.SpeechBegan(offset=100))
+    scene.write("typed")
+    assert scene.answers_asked == []
+    scene.engine(ports.SpeechFinished(until=900, text="spoken"))
+    assert scene.answers_asked == [(2, "typed spoken", [])]
+
+
+def test_an_answer_that_never_had_a_word_is_no_message() -> None:
+    scene = talking()
+    scene.write("Hi")
+    scene.answer("")
+    scene.send(0.0)
+    assert scene.mark(0.0, done=True) == ["reply.ended reply=1"]
+
+
+def test_a_segment_that_says_nothing_leaves_no_trace_in_the_text() -> None:
+    scene = talking()
+    scene.write("Hi")
+    scene.answer("Hello.", "")
+    scene.send(1.0, 1.0)
+    assert (
+        scene.mark(1.0, done=True)[-1] == "message.added message=2 role=agent text=Hello. reply=1"
+    )
+
+
+def test_a_client_that_does_not_mark_is_believed_to_have_played_what_was_sent() -> None:
+    scene = answering("One two.")
+    assert scene.do(c.Played(reply=7)) == []
+    assert scene.do(c.Played(reply=1))[0] == "reply.ended reply=1 heard=1.0"
+
+
+@pytest.mark.parametrize(("ends", "sent"), [((1.0,), 1.0), ((1.0, 2.0), 1.5)])
+def test_what_is_not_all_sent_is_not_all_heard(ends: Sequence[float], sent: float) -> None:
+    scene = answering("One two.", "Three.")
+    scene.send(*ends, sent=sent)
+    assert scene.mark(99.0, done=True) == []
+    assert scene.do(c.Played(reply=1)) == []
+
+
+def test_what_is_held_is_not_believed_to_have_been_played() -> None:
+    scene = answering("One two.")
+    scene.leave()
+    assert scene.do(c.Played(reply=1)) == []
+
+
+def test_the_engine_may_say_what_nobody_asked_for_and_nothing_happens() -> None:
+    scene = talking()
+    assert scene.answer("Hm?", turn=1) == []
+    assert scene.answer("Hm?", turn=-1) == []
+    assert scene.engine(ports.SpeechFinished(until=5, text="Hm?")) == []
+    assert scene.engine(ports.Partial(text="Hm")) == []
+    assert scene.mark(1.0) == []
+    assert scene.do(c.Played(reply=0)) == []
+    scene.write("Hi")
+    scene.answer("One.", turn=1)
+    assert scene.answer("More.", turn=1) == []
+    assert scene.answer("Zero.", turn=99) == []
+
+
+def test_turn_zero_is_nobodys() -> None:
+    scene = answering("One.", last=False)
+    assert scene.engine(ports.Segment(turn=0, text="Whose?", last=True)) == []
+
+
+# -------------------------------------------------------------------------------------------------------- heard is not said
+
+
+def test_barge_in_keeps_what_was_heard() -> None:
+    scene = answering("One two three.", "Four five.")
+    scene.mark(1.6)
+    assert scene.engine(ports.SpeechBegan(offset=500)) == [
+        "reply.cut reply=1 reason=barge_in heard=1.6",
+        "message.added message=2 role=agent text=One two three. Four reply=1 said=One two three. Four five.",
+        "speech.started mic=tab-mic offset=500",
+    ]
+    assert scene.reflexes == [effects.Hush(1), effects.Quit()]
+    assert scene.status() is Status.LISTENING
+    scene.engine(ports.SpeechFinished(until=900, text="Go on"))
+    (ask,) = scene.asked
+    assert isinstance(ask, ports.Ask)
+    assert [m.text for m in ask.context.messages] == ["What is it?", "One two three. Four", "Go on"]
+
+
+def test_a_reply_of_which_nothing_was_heard_is_kept_as_that() -> None:
+    scene = answering("One two three.")
+    assert scene.write("Stop")[1] == (
+        "message.added message=2 role=agent text= reply=1 said=One two three."
+    )
+
+
+def test_a_reply_that_was_all_heard_when_it_was_cut_has_nothing_beside_it() -> None:
+    scene = answering("One two.", last=False)
+    scene.mark(1.0)
+    assert scene.write("And?")[1] == "message.added message=2 role=agent text=One two. reply=1"
+
+
+def test_stop_cuts_where_the_client_says_it_was_heard() -> None:
+    scene = answering("One two three.")
+    assert scene.do(c.Stop(heard=0.4, cause="tab:1")) == [
+        "reply.cut reply=1 reason=stopped heard=0.4",
+        "message.added message=2 role=agent text=One reply=1 said=One two three.",
+    ]
+
+
+@pytest.mark.parametrize("heard", [None, -1.0, float("nan")])
+def test_stop_without_a_word_of_what_was_heard_uses_the_marks(heard: float | None) -> None:
+    scene = answering("One two three.")
+    scene.mark(0.6)
+    assert scene.do(c.Stop(heard=heard))[0] == "reply.cut reply=1 reason=stopped heard=0.6"
+
+
+def test_nobody_can_have_heard_more_than_was_sent() -> None:
+    scene = answering("One two three.")
+    scene.send(1.0, sent=0.5)
+    assert scene.do(c.Stop(heard=99.0))[0] == "reply.cut reply=1 reason=stopped heard=0.5"
+
+
+def test_stop_while_thinking_is_a_reply_that_was_never_begun() -> None:
+    scene = talking()
+    scene.write("Hi")
+    assert scene.do(c.Stop()) == ["reply.started reply=1", "reply.cut reply=1 reason=stopped"]
+    assert scene.reflexes == [effects.Hush(1), effects.Quit()]
+    assert scene.answer("Too late.") == []
+
+
+def test_there_is_nothing_to_stop_when_nobody_speaks() -> None:
+    talking().refuses(c.Stop(heard=1.0), IllegalEvent, "no reply to stop")
+
+
+def test_a_written_reply_that_is_cut_was_delivered_so_far() -> None:
+    scene = Scene()
+    scene.join(voice=False)
+    scene.write("Hi")
+    scene.ready()
+    scene.answer("One.", last=False)
+    assert scene.do(c.Stop()) == [
+        "reply.cut reply=1 reason=stopped",
+        "message.added message=2 role=agent text=One. reply=1",
+    ]
+
+
+# ------------------------------------------------------------------------------------------------------- coming and going
+
+
+def test_who_comes_first_gets_a_conversation_and_an_engine() -> None:
+    scene = Scene()
+    assert scene.join() == [
+        "attachment.attached attachment=1 role=controller voice=True",
+        "conversation.started",
+    ]
+    (opening,) = scene.effects
+    assert isinstance(opening, effects.OpenEngine)
+    assert (opening.link, opening.voice) == (1, True)
+    assert scene.status() is Status.PROCESSING
+    assert scene.do(c.LinkAccepted(link=9)) == []
+    assert scene.ready() == ["engine.ready engine=scene link=1"]
+    assert scene.status() is Status.IDLE
+
+
+def test_who_only_writes_needs_an_engine_when_there_is_something_to_answer() -> None:
+    scene = Scene()
+    assert scene.join(voice=False, opens=False) == [
+        "attachment.attached attachment=1 role=controller"
+    ]
+    assert scene.effects == []
+    scene.refuses(c.Type(text="Hi"), IllegalEvent, "start one first")
+
+
+def test_an_observer_changes_nothing() -> None:
+    scene = Scene()
+    assert scene.join("desk", role="observer") == [
+        "attachment.attached attachment=1 role=observer voice=True"
+    ]
+    assert (scene.effects, scene.state.life) == ([], Life.DETACHED)
+    scene.join()
+    scene.do(c.Leave(attachment=1, reason="left"))
+    assert scene.effects == [effects.LetGo(1, "left")]
+
+
+def test_when_the_last_observer_leaves_the_grace_begins() -> None:
+    scene = Scene()
+    scene.join("desk", role="observer")
+    scene.do(c.Leave(attachment=1, reason="left"))
+    assert scene.effects == [effects.LetGo(1, "left"), effects.StartGrace()]
+
+
+def test_a_reply_is_held_while_nobody_listens_and_goes_on_where_it_was_heard() -> None:
+    scene = answering("One two three.", "Four five.")
+    scene.mark(1.2)
+    assert scene.leave() == [
+        "playback.marked reply=1 heard=1.2",
+        "attachment.detached attachment=1 reason=lost",
+    ]
+    assert scene.reflexes == [effects.Pause(), effects.Quit()], "what is buffered is heard"
+    assert scene.effects == [effects.LetGo(1, "lost"), effects.StartGrace()]
+    assert (scene.state.turn, scene.status()) == (Turn.HELD, Status.IDLE)
+    scene.now += 10
+    scene.join(heard=(1, 1.4))
+    assert scene.effects[0] == effects.Resume(1, 1.4)
+    assert scene.spoken == ["One two three.", "Four five."]
+    assert scene.state.turn is Turn.SPEAKING
+    scene.send(1.0, 2.0)
+    assert scene.mark(2.0, done=True)[0] == "reply.ended reply=1 heard=2.0"
+
+
+def test_segments_that_come_while_nobody_listens_are_kept_for_whoever_comes_back() -> None:
+    scene = talking()
+    scene.say("What is it?")
+    scene.leave()
+    assert scene.answer("One two.")[0] == "reply.started reply=1 aloud=True"
+    assert (scene.spoken, scene.state.turn) == ([], Turn.HELD)
+    scene.join()
+    assert scene.spoken == ["One two."]
+
+
+def test_the_rest_of_a_reply_is_asked_for() -> None:
+    scene = answering("One.", "Two.", last=False)
+    scene.leave()
+    scene.join()
+    assert scene.spoken == ["One.", "Two."]
+    assert scene.answers_asked == [(1, "What is it?", ["One.", "Two."])]
+    assert scene.answer("Three.", turn=1) == ["reply.segment reply=1 index=2 text=Three. last=True"]
+
+
+def test_a_second_controller_supersedes_the_first_in_the_middle_of_a_reply() -> None:
+    scene = answering("One two three.")
+    scene.mark(0.5)
+    assert scene.join("phone") == [
+        "playback.marked reply=1 heard=0.5",
+        "attachment.detached attachment=1 reason=superseded",
+        "attachment.attached attachment=2 role=controller voice=True",
+    ]
+    assert scene.effects[:2] == [effects.LetGo(1, "superseded"), effects.Resume(1, 0.5)]
+    assert effects.StartGrace() not in scene.effects
+    assert scene.state.controller == 2
+
+
+def test_the_engine_goes_on_thinking_when_somebody_comes_back() -> None:
+    scene = talking()
+    scene.say("What is it?")
+    scene.leave()
+    scene.join()
+    assert scene.asked == [], "it was asked, and is still at it"
+    assert scene.answer("One.")[0] == "reply.started reply=1 aloud=True"
+
+
+def test_a_reply_that_the_engine_cannot_speak_on_is_cut_where_it_was_heard() -> None:
+    forgetful = ports.Capabilities(name="scene", speaks=16_000)
+    scene = answering("One two three.", capabilities=forgetful)
+    scene.mark(0.5)
+    scene.leave()
+    assert scene.join()[1:] == [
+        "reply.cut reply=1 reason=detached heard=0.5",
+        "message.added message=2 role=agent text=One two reply=1 said=One two three.",
+    ]
+
+
+def test_who_comes_back_to_read_has_the_whole_reply() -> None:
+    scene = answering("One two three.")
+    scene.leave()
+    assert scene.join(voice=False)[1:] == [
+        "reply.ended reply=1",
+        "message.added message=2 role=agent text=One two three. reply=1",
+    ]
+
+
+def test_who_comes_back_to_read_has_what_there_is_of_an_unfinished_reply() -> None:
+    scene = answering("One two three.", last=False)
+    scene.leave()
+    assert scene.join(voice=False)[1] == "reply.cut reply=1 reason=detached"
+
+
+def test_asked_aloud_and_answered_to_who_only_reads() -> None:
+    scene = talking()
+    scene.say("What is it?")
+    scene.join("desk", voice=False)
+    assert scene.answer("One.")[0] == "reply.started reply=1"
+
+
+def test_who_reads_first_and_then_listens_gets_another_engine() -> None:
+    scene = Scene()
+    scene.join(voice=False)
+    scene.write("Hi")
+    scene.ready()
+    scene.answer("One.", last=False)
+    scene.join()
+    assert [type(effect).__name__ for effect in scene.effects] == [
+        "LetGo",
+        "CloseEngine",
+        "OpenEngine",
+        "ToEngine",
+    ]
+    assert scene.answers_asked == [(1, "Hi", ["One."])]
+    assert scene.core.link_number == 2
+
+
+def test_who_takes_over_while_somebody_speaks_brings_another_microphone() -> None:
+    scene = talking()
+    scene.engine(ports.SpeechBegan(offset=100))
+    scene.join("phone")
+    assert scene.engine(ports.SpeechFinished(until=30, text="Hi"))[0] == (
+        "speech.ended mic=phone-mic until=30"
+    )
+
+
+def test_who_takes_over_to_write_leaves_the_microphone_as_it_was() -> None:
+    scene = talking()
+    scene.engine(ports.SpeechBegan(offset=100))
+    scene.join("desk", voice=False, mic="")
+    assert scene.engine(ports.SpeechFinished(until=900, text="Hi"))[0] == (
+        "speech.ended mic=tab-mic until=900"
+    )
+
+
+def test_speech_that_ends_when_its_client_is_gone_is_kept() -> None:
+    scene = talking()
+    scene.engine(ports.SpeechBegan(offset=100))
+    scene.leave()
+    assert scene.engine(ports.SpeechFinished(until=900, text="Hi"))[1] == (
+        "message.added message=1 role=user text=Hi"
+    )
+
+
+def test_reuse_of_a_token_revokes_the_client_everywhere() -> None:
+    scene = talking()
+    scene.join("desk", role="observer")
+    scene.join("tab", role="observer")
+    assert scene.do(c.Revoke(client="tab")) == [
+        "attachment.detached attachment=1 reason=revoked",
+        "attachment.detached attachment=3 reason=revoked",
+        "attachment.revoked",
+    ]
+    assert scene.state.clients["tab"].token == ""
+    assert list(scene.state.here) == [2]
+
+
+def test_who_is_not_here_leaves_without_a_trace() -> None:
+    assert Scene().do(c.Leave(attachment=4, reason="lost")) == []
+
+
+# ---------------------------------------------------------------------------------------------------------------- greetings
+
+
+def test_a_conversation_is_greeted_once() -> None:
+    scene = Scene(greeting="Hello.")
+    assert scene.join()[2:] == [
+        "reply.started reply=1 aloud=True",
+        "reply.segment reply=1 index=0 text=Hello. last=True",
+    ]
+    assert scene.spoken == ["Hello."]
+    scene.ready()
+    scene.send(1.0)
+    scene.mark(1.0, done=True)
+    scene.leave()
+    assert scene.join() == ["attachment.attached attachment=2 role=controller voice=True"]
+    assert scene.spoken == []
+
+
+def test_a_greeting_that_nobody_heard_is_not_said_twice() -> None:
+    scene = Scene(greeting="Hello.")
+    scene.join()
+    scene.ready()
+    scene.do(c.Stop())
+    scene.leave()
+    scene.join()
+    assert scene.spoken == []
+
+
+def test_a_greeting_in_writing_is_there_at_once() -> None:
+    scene = Scene(greeting="Hello.")
+    assert scene.join(voice=False)[-1] == "message.added message=1 role=agent text=Hello. reply=1"
+    assert scene.effects == []
+
+
+def test_nobody_is_greeted_while_somebody_speaks() -> None:
+    scene = Scene(greeting="Hello.")
+    scene.join(opens=False)
+    scene.ready()
+    scene.leave()
+    scene.do(c.StartConversation(conversation=""))
+    scene.engine(ports.SpeechBegan(offset=100))
+    scene.join()
+    assert scene.spoken == []
+    assert scene.status() is Status.LISTENING
+
+
+# ------------------------------------------------------------------------------------------------------------------- crashes
+
+
+def test_after_a_crash_in_the_middle_of_a_reply_it_goes_on_where_the_client_heard_it() -> None:
+    scene = answering("One two three.", "Four five.", last=False)
+    assert scene.crash() == [
+        "session.restored host=h fence=2",
+        "attachment.detached attachment=1 reason=crashed",
+    ]
+    assert scene.effects == [effects.StartGrace()], "restoring is silent"
+    scene.join(heard=(1, 0.7))
+    opening, resume, *_ = scene.effects
+    assert isinstance(opening, effects.OpenEngine)
+    assert resume == effects.Resume(1, 0.7)
+    assert scene.spoken == ["One two three.", "Four five."]
+    assert scene.answers_asked == [(1, "What is it?", ["One two three.", "Four five."])]
+
+
+def test_after_a_crash_a_client_is_not_believed_to_have_heard_more_than_there_was() -> None:
+    scene = answering("One two three.")
+    scene.crash()
+    scene.join(heard=(1, 999.0))
+    (resume,) = [effect for effect in scene.effects if isinstance(effect, effects.Resume)]
+    assert resume.heard == 3.0
+
+
+@pytest.mark.parametrize("heard", [None, (9, 1.0), (1, 0.0)])
+def test_after_a_crash_the_journal_knows_what_was_heard(heard: tuple[int, float] | None) -> None:
+    scene = answering("One two three.")
+    scene.mark(0.4)
+    scene.leave()
+    scene.crash()
+    scene.join(heard=heard)
+    assert effects.Resume(1, 0.4) in scene.effects
+
+
+def test_after_a_crash_while_thinking_the_question_is_asked_again_when_somebody_is_there() -> None:
+    scene = talking()
+    scene.say("What is it?")
+    scene.crash()
+    assert scene.effects == [effects.StartGrace()]
+    scene.join()
+    assert scene.answers_asked == [(1, "What is it?", [])]
+
+
+def test_after_a_crash_while_somebody_spoke_it_has_to_be_sent_again() -> None:
+    scene = talking()
+    scene.engine(ports.SpeechBegan(offset=100))
+    assert scene.crash()[-1] == "speech.ended mic=tab-mic until=100 reason=lost"
+    assert (scene.state.mic, scene.state.mic_until) == ("tab-mic", 100)
+
+
+def test_after_a_long_time_a_reply_is_not_taken_up_again() -> None:
+    scene = answering("One two three.")
+    assert scene.crash(away=60.0)[2:] == [
+        "reply.cut reply=1 reason=crashed",
+        "message.added message=2 role=agent text= reply=1 said=One two three.",
+    ]
+
+
+def test_an_alarm_that_was_being_told_of_in_a_crash_is_cut_when_the_rest_is_not_known() -> None:
+    scene = talking()
+    scene.engine(ports.AlarmWanted(turn=1, due=1_010.0, text="tea"))
+    scene.now = 1_010.0
+    scene.do(c.Due())
+    scene.answer("Your tea", turn=-1, last=False)
+    scene.crash()
+    assert scene.join()[1] == "reply.cut reply=1 reason=crashed"
+
+
+def test_a_written_reply_goes_on_after_a_crash() -> None:
+    scene = Scene()
+    scene.join(voice=False)
+    scene.write("Hi")
+    scene.ready()
+    scene.answer("One.", last=False)
+    scene.crash()
+    scene.join(voice=False)
+    assert scene.answers_asked == [(1, "Hi", ["One."])]
+    scene.ready()
+    assert (
+        scene.answer("Two.", turn=1)[-1]
+        == "message.added message=2 role=agent text=One. Two. reply=1"
+    )
+
+
+# ------------------------------------------------------------------------------------------------------ the engine goes away
+
+
+def test_an_engine_that_fails_while_thinking_is_asked_again_and_in_the_end_it_is_an_error() -> None:
+    scene = talking()
+    scene.write("Hi")
+    for link in range(1, RETRIES + 1):
+        assert scene.engine(ports.Failed(reason="gone")) == [f"engine.lost link={link} reason=gone"]
+        opening, *_ = scene.effects
+        assert isinstance(opening, effects.OpenEngine) and opening.link == link + 1
+        assert scene.answers_asked == [(1, "Hi", [])]
+    assert scene.engine(ports.Failed(reason="gone"))[1].startswith("error.raised code=engine_lost")
+    assert (scene.effects, scene.status()) == ([], Status.ERROR)
+    scene.write("Hi?")
+    assert scene.answers_asked == [(2, "Hi?", [])]
+
+
+def test_an_engine_that_keeps_failing_while_nobody_asks_is_left_alone() -> None:
+    scene = talking()
+    for _ in range(RETRIES + 1):
+        lines = scene.engine(ports.Failed(reason="gone"))
+    assert lines == [f"engine.lost link={RETRIES + 1} reason=gone"]
+    assert scene.effects == []
+
+
+def test_an_answer_forgives_an_engine_its_failures() -> None:
+    scene = talking()
+    for _ in range(3):
+        for _ in range(RETRIES):
+            scene.engine(ports.Failed(reason="gone"))
+        scene.ready()
+        scene.write("Hi")
+        scene.answer("Hello.")
+        scene.send(1.0)
+        scene.mark(1.0, done=True)
+    assert scene.core.link is Link.READY
+
+
+def test_an_engine_that_fails_while_it_speaks_has_said_what_was_heard() -> None:
+    scene = answering("One two three.")
+    scene.mark(0.5)
+    assert scene.engine(ports.Failed(reason="gone")) == [
+        "engine.lost link=1 reason=gone",
+        "reply.cut reply=1 reason=engine heard=0.5",
+        "message.added message=2 role=agent text=One two reply=1 said=One two three.",
+    ]
+
+
+def test_an_engine_that_fails_while_a_reply_is_held_is_replaced_when_somebody_comes() -> None:
+    scene = answering("One two three.")
+    scene.leave()
+    assert scene.engine(ports.Failed(reason="gone")) == ["engine.lost link=1 reason=gone"]
+    assert scene.effects == []
+    scene.join()
+    opening, *_ = scene.effects
+    assert isinstance(opening, effects.OpenEngine)
+    assert scene.spoken == ["One two three."]
+
+
+def test_an_engine_that_fails_while_it_listens_has_the_speech_sent_again() -> None:
+    scene = talking()
+    scene.engine(ports.SpeechBegan(offset=100))
+    assert scene.engine(ports.Failed(reason="gone"))[0] == (
+        "speech.ended mic=tab-mic until=100 reason=lost"
+    )
+
+
+def test_the_late_words_of_a_link_that_is_gone_are_not_heard() -> None:
+    scene = talking()
+    scene.write("Hi")
+    scene.engine(ports.Failed(reason="gone"))
+    late = ports.Segment(turn=1, text="Late.", last=True)
+    assert scene.do(c.FromEngine(link=1, event=late)) == []
+    assert scene.do(c.LinkAccepted(link=1)) == []
+    assert scene.core.link is Link.CONNECTING
+
+
+def test_a_link_that_was_closed_before_it_was_ready_is_never_used_again() -> None:
+    scene = Scene()
+    scene.join(voice=False)
+    scene.write("Hi")
+    scene.join()
+    assert scene.core.link_number == 2
+    assert scene.do(c.FromEngine(link=1, event=ports.Ready())) == []
+
+
+def test_a_link_is_ready_once() -> None:
+    scene = talking()
+    scene.refuses(c.FromEngine(link=1, event=ports.Ready()), IllegalEvent, "link is ready")
+
+
+def test_speech_without_a_conversation_is_nobodys() -> None:
+    scene = Scene()
+    scene.join(opens=False)
+    scene.ready()
+    assert scene.engine(ports.SpeechBegan(offset=1)) == []
+
+
+def test_a_speech_that_goes_on_does_not_begin_again() -> None:
+    scene = talking()
+    scene.engine(ports.SpeechBegan(offset=1))
+    assert scene.engine(ports.SpeechBegan(offset=2)) == []
+
+
+def test_the_user_stops_listening() -> None:
+    scene = talking()
+    assert (scene.do(c.Hold()), scene.effects) == ([], [])
+    scene.engine(ports.SpeechBegan(offset=1))
+    scene.do(c.Hold())
+    assert scene.asked == [ports.Finish()]
+
+
+def test_an_engine_that_only_relays_is_asked_nothing() -> None:
+    scene = talking(capabilities=ports.Capabilities(name="scene", answers=False))
+    scene.write("Hi")
+    assert scene.effects == []
+    scene.engine(ports.AlarmWanted(turn=1, due=0.0, text="tea"))
+    scene.do(c.Stop())
+    scene.do(c.Due())
+    assert scene.effects == []
+
+
+# ------------------------------------------------------------------------------------------------------ memories and alarms
+
+
+def test_what_the_engine_learns_and_forgets_is_remembered() -> None:
+    scene = talking()
+    fact = ports.Learned(turn=1, content="Alice.", key="name", value="Alice")
+    assert scene.engine(fact) == ["memory.added memory=1 content=Alice. key=name value=Alice"]
+    assert scene.engine(fact) == []
+    assert scene.engine(ports.Forgot(turn=1, memory=1)) == [
+        "memory.removed memory=1 reason=forgotten"
+    ]
+    assert scene.engine(ports.Forgot(turn=1, memory=1)) == []
+
+
+def test_a_memory_is_added_by_hand() -> None:
+    scene = Scene()
+    assert scene.do(c.Remember(content="Likes tea.")) == [
+        "memory.added memory=1 content=Likes tea."
+    ]
+    scene.refuses(c.Remember(content=" "), InvalidInput, "needs content")
+
+
+def test_an_alarm_rings_now_when_somebody_is_there() -> None:
+    scene = talking()
+    scene.engine(ports.AlarmWanted(turn=1, due=1_010.0, text="tea"))
+    assert scene.engine(ports.AlarmWanted(turn=1, due=1_010.0, text="tea")) == [], "asked anew"
+    scene.now = 1_009.0
+    assert scene.do(c.Due()) == []
+    scene.now = 1_010.0
+    assert scene.do(c.Due()) == ["alarm.rang alarm=1"]
+    assert scene.rings_asked == ["tea"]
+    assert scene.answer("Your tea.", turn=-1) == [
+        "reply.started reply=1 aloud=True alarm=1",
+        "reply.segment reply=1 index=0 text=Your tea. last=True",
+    ]
+
+
+def test_an_alarm_waits_for_somebody() -> None:
+    scene = talking()
+    scene.engine(ports.AlarmWanted(turn=1, due=1_010.0, text="tea"))
+    scene.leave()
+    scene.now = 1_010.0
+    assert scene.do(c.Due()) == ["alarm.rang alarm=1"]
+    assert scene.rings_asked == []
+    scene.do(c.Park())
+    scene.crash()
+    assert scene.rings_asked == []
+    scene.join()
+    assert scene.rings_asked == ["tea"]
+
+
+def test_an_alarm_waits_until_nobody_speaks_and_then_the_next() -> None:
+    scene = answering("One.")
+    for text in ("tea", "eggs"):
+        scene.engine(ports.AlarmWanted(turn=1, due=1_000.0, text=text))
+    scene.do(c.Due())
+    assert scene.rings_asked == []
+    scene.mark(1.0, done=True)
+    assert scene.rings_asked == ["tea"]
+    assert (scene.do(c.Due()), scene.rings_asked) == ([], []), "it is being told of"
+    scene.answer("Tea.", turn=-1)
+    scene.send(1.0)
+    scene.mark(1.0, done=True)
+    assert scene.rings_asked == ["eggs"]
+
+
+def rung() -> Scene:
+    """An alarm rang, and the engine is finding words for it."""
+    scene = talking()
+    scene.engine(ports.AlarmWanted(turn=1, due=1_000.0, text="tea"))
+    scene.do(c.Due())
+    assert scene.rings_asked == ["tea"]
+    return scene
+
+
+def test_who_speaks_into_an_alarm_hears_it_afterwards() -> None:
+    scene = rung()
+    scene.engine(ports.SpeechBegan(offset=1))
+    assert scene.reflexes == [effects.Quit()]
+    scene.engine(ports.SpeechFinished(until=9, text=""))
+    assert scene.rings_asked == ["tea"]
+
+
+def test_who_leaves_while_an_alarm_is_put_into_words_hears_it_when_back() -> None:
+    scene = rung()
+    scene.leave()
+    assert scene.reflexes == [effects.Quit()]
+    assert scene.answer("Your tea.", turn=-1) == []
+    scene.join()
+    assert scene.rings_asked == ["tea"]
+
+
+def test_an_alarm_outlives_the_engine_that_was_to_tell_of_it() -> None:
+    scene = rung()
+    scene.engine(ports.Failed(reason="gone"))
+    assert scene.rings_asked == ["tea"]
+
+
+def test_an_alarm_comes_after_a_reply_that_was_stopped() -> None:
+    scene = answering("One.")
+    scene.engine(ports.AlarmWanted(turn=1, due=1_000.0, text="tea"))
+    scene.do(c.Due())
+    scene.do(c.Stop())
+    assert scene.rings_asked == ["tea"]
+
+
+def test_an_alarm_starts_a_conversation_when_none_is_open() -> None:
+    scene = talking()
+    scene.engine(ports.AlarmWanted(turn=1, due=1_000.0, text="tea"))
+    scene.do(c.EndConversation())
+    assert scene.do(c.Due()) == ["alarm.rang alarm=1", "conversation.started"]
+    assert scene.rings_asked == ["tea"]
+
+
+def test_an_alarm_is_cancelled() -> None:
+    scene = talking()
+    scene.engine(ports.AlarmWanted(turn=1, due=1_010.0, text="tea"))
+    assert scene.engine(ports.AlarmDropped(turn=2, alarm=1)) == ["alarm.cancelled alarm=1"]
+    assert scene.engine(ports.AlarmDropped(turn=2, alarm=1)) == []
+    assert scene.state.due is None
+
+
+# ------------------------------------------------------------------------------------------------------------- conversations
+
+
+def test_the_next_conversation_ends_the_one_before() -> None:
+    scene = answering("One two three.")
+    scene.engine(ports.AlarmWanted(turn=1, due=2_000.0, text="tea"))
+    assert scene.do(c.StartConversation(conversation="next", parent="c1", cause="tab:1")) == [
+        "reply.cut reply=1 reason=ended",
+        "message.added message=2 role=agent text= reply=1 said=One two three.",
+        "conversation.ended reason=next",
+        "conversation.started parent=c1",
+    ]
+    assert scene.state.conversation == "next"
+
+
+def test_a_conversation_ends_in_the_middle_of_a_speech() -> None:
+    scene = talking()
+    scene.engine(ports.SpeechBegan(offset=100))
+    assert scene.do(c.EndConversation(cause="tab:1")) == [
+        "speech.ended mic=tab-mic until=100 reason=lost",
+        "conversation.ended reason=user",
+    ]
+    scene.refuses(c.EndConversation(), IllegalEvent, "No conversation is open")
+
+
+def test_a_conversation_ends_while_the_engine_thinks() -> None:
+    scene = talking()
+    scene.write("Hi")
+    scene.do(c.EndConversation())
+    assert scene.reflexes == [effects.Quit()]
+    assert scene.answer("Late.") == []
+
+
+def test_a_conversation_is_resumed_without_a_greeting() -> None:
+    scene = talking(greeting="Hello.")
+    scene.send(1.0)
+    scene.mark(1.0, done=True)
+    scene.do(c.EndConversation())
+    assert scene.do(c.StartConversation(conversation="c1", resume=True)) == ["conversation.resumed"]
+    assert scene.do(c.StartConversation(conversation="c1", resume=True)) == [], "it is open"
+
+
+def test_a_conversation_can_be_started_while_nobody_is_there() -> None:
+    scene = Scene(greeting="Hello.")
+    assert scene.do(c.StartConversation(conversation="a")) == ["conversation.started"]
+    assert scene.effects == []
+
+
+def test_a_made_up_name_is_a_free_one() -> None:
+    scene = Scene()
+    scene.do(c.StartConversation(conversation="c2"))
+    scene.do(c.StartConversation(conversation=""))
+    assert list(scene.state.conversations) == ["c2", "c3"]
+
+
+@pytest.mark.parametrize(
+    ("start", "why", "match"),
+    [
+        (c.StartConversation(conversation="x" * (LONGEST_NAME + 1)), InvalidInput, "100"),
+        (c.StartConversation(conversation="c1"), ConversationExists, "'c1'"),
+        (c.StartConversation(conversation="x", resume=True), ConversationNotFound, "'x'"),
+        (c.StartConversation(conversation="x", parent="y"), ConversationNotFound, "'y'"),
+    ],
+)
+def test_a_conversation_that_cannot_be_started_leaves_the_open_one_open(
+    start: c.StartConversation, why: type[Refused], match: str
+) -> None:
+    answering("One.").refuses(start, why, match)
+
+
+@pytest.mark.parametrize("text", ["", " \n", "x" * (LONGEST_TEXT + 1)])
+def test_a_message_has_words_and_not_too_many(text: str) -> None:
+    talking().refuses(c.Type(text=text), InvalidInput, "character")
+
+
+# ------------------------------------------------------------------------------------------------------------- parking, ending
+
+
+def test_a_session_parks_when_nobody_came_back() -> None:
+    scene = answering("One two three.", last=False)
+    scene.leave()
+    assert scene.do(c.Park()) == [
+        "reply.cut reply=1 reason=detached",
+        "message.added message=2 role=agent text= reply=1 said=One two three.",
+        "session.parked",
+    ]
+    assert scene.effects == [effects.CloseEngine(), effects.Unload()]
+    assert scene.state.life is Life.PARKED
+
+
+def test_a_parked_session_is_restored_and_answers_what_it_owes() -> None:
+    scene = talking()
+    scene.write("Hi")
+    scene.leave()
+    scene.do(c.Park())
+    assert scene.crash(away=86_400.0) == ["session.restored host=h fence=2"]
+    scene.join()
+    assert scene.answers_asked == [(1, "Hi", [])]
+
+
+def test_a_session_with_somebody_there_does_not_park() -> None:
+    scene = talking()
+    assert (scene.do(c.Park()), scene.effects) == ([], [])
+
+
+def test_while_somebody_observes_only_the_engine_is_put_away() -> None:
+    scene = talking()
+    scene.join("desk", role="observer")
+    scene.leave()
+    assert scene.do(c.Park()) == []
+    assert scene.effects == [effects.CloseEngine()]
+    assert scene.state.life is Life.DETACHED
+
+
+@pytest.mark.parametrize(
+    "stimulus",
+    [
+        c.Join(role="observer", client="desk", transport="test"),
+        c.Join(role="controller", client="desk", transport="test", mic="m"),
+        c.Type(text="Hi"),
+        c.Stop(),
+        c.StartConversation(conversation=""),
+        c.EndConversation(),
+        c.Remember(content="x"),
+        c.Revoke(client="tab"),
+        c.End(),
+    ],
+    ids=lambda stimulus: type(stimulus).__name__,
+)
+def test_nothing_happens_to_a_parked_session(stimulus: c.Stimulus) -> None:
+    scene = talking()
+    scene.write("Hi")
+    scene.leave()
+    scene.do(c.Park())
+    mic = scene.core.mic
+    scene.refuses(stimulus, IllegalEvent, "parked")
+    assert scene.core.mic == mic
+
+
+def test_everything_ends_before_the_session_and_each_once() -> None:
+    scene = answering("One two three.")
+    scene.join("desk", role="observer")
+    assert scene.do(c.End(cause="tab:9")) == [
+        "reply.cut reply=1 reason=ended",
+        "message.added message=2 role=agent text= reply=1 said=One two three.",
+        "conversation.ended reason=user",
+        "attachment.detached attachment=1 reason=ended",
+        "attachment.detached attachment=2 reason=ended",
+        "session.ended reason=user",
+    ]
+    assert scene.effects == [
+        effects.LetGo(1, "ended"),
+        effects.LetGo(2, "ended"),
+        effects.CloseEngine(),
+        effects.Unload(),
+    ]
+    scene.refuses(c.Type(text="Hi"), SessionEnded, "has ended")
+
+
+def test_a_session_in_which_nothing_happened_ends_too() -> None:
+    assert Scene().do(c.End(reason="timeout")) == ["session.ended reason=timeout"]
+
+
+def test_a_session_with_wrong_settings_is_not_made() -> None:
+    core = c.SessionCore(fold.State(), CAPABILITIES)
+    create = c.Create(session="s", tenant="t", user="u", epoch="0" * 16, config={"colour": 1})
+    with pytest.raises(InvalidConfig):
+        core.receive(create, 1.0)
+    assert (core.take().events, core.state.position) == ([], 0)
+
+
+# ------------------------------------------------------------------------------------------------------------------ commands
+
+
+def test_the_causes_of_commands_are_remembered_where_they_took_effect() -> None:
+    scene = talking()
+    commands: list[c.Stimulus] = [
+        c.Type(text="Hi", cause="tab:1"),
+        c.Stop(cause="tab:2"),
+        c.StartConversation(conversation="d", cause="tab:3"),
+        c.EndConversation(cause="tab:4"),
+        c.StartConversation(conversation="d", resume=True, cause="tab:5"),
+        c.Remember(content="Likes tea.", cause="tab:6"),
+        c.End(cause="tab:7"),
+    ]
+    for command in commands:
+        scene.do(command)
+    known = scene.state.clients["tab"]
+    kinds = {number: type(scene.journal[at - 1]) for number, at in known.answers.items()}
+    assert kinds == {
+        1: e.MessageAdded,
+        2: e.ReplyCut,
+        3: e.ConversationStarted,
+        4: e.ConversationEnded,
+        5: e.ConversationResumed,
+        6: e.MemoryAdded,
+        7: e.SessionEnded,
+    }
+    assert known.last == 7
+
+
+def test_what_was_taken_is_not_given_twice() -> None:
+    scene = talking()
+    scene.core.receive(c.Type(text="Hi"), 1.0)
+    assert len(scene.core.take().events) == 1
+    assert scene.core.take().events == []

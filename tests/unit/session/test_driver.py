@@ -1,0 +1,888 @@
+"""The driver: what is told to whom and when, what is timed, and what is let go of."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from tenuto.errors import (
+    AppendConflict,
+    EngineLost,
+    IllegalEvent,
+    LeaseLost,
+    MissingExtra,
+    SessionEnded,
+    StoreFull,
+    StoreUnavailable,
+    TenutoError,
+)
+from tenuto.session import core as c
+from tenuto.session import driver as driver_module
+from tenuto.session import fold, ports
+from tenuto.session.core import RETRIES
+from tenuto.session.driver import EARLY_SECONDS, RING_BYTES, RING_EVENTS, SNAPSHOT_EVERY, Microphone
+from tenuto.session.state import Life, Link, Status, Turn
+from tenuto.testing.engine import Script, Step, voice
+from tests.unit.session.house import Ear, Hand, house, quiet
+
+pytestmark = pytest.mark.virtual
+
+SECOND = bytes(2 * 16_000)
+
+
+# ------------------------------------------------------------------------------------------ law 2: acknowledged means durable
+
+
+async def test_nobody_is_told_before_the_commit() -> None:
+    async with house() as at:
+        ear, told = Ear(), list[TenutoError | None]()
+        hand = await at.talking(ear)
+        at.store.open.clear()
+        before = len(ear.rows)
+        position = at.driver.receive(c.Type(text="Hi"))
+        at.driver.when_durable(position, told.append)
+        await quiet()
+        assert (ear.rows[before:], told, hand.requests) == ([], [], [])
+        assert at.driver.durable == position - 1
+        at.store.open.set()
+        await quiet()
+        assert ear.types[before:] == ["message.added"]
+        assert told == [None]
+        assert hand.asked == ["Ask Hi"]
+        assert at.driver.durable == position
+
+
+async def test_first_listeners_then_waiters_then_the_engine() -> None:
+    async with house() as at:
+        diary: list[str] = []
+        hand = await at.talking(Ear(diary))
+        diary.clear()
+        position = at.driver.receive(c.Type(text="Hi"))
+        at.driver.watchers.append(lambda row, event: diary.append("watcher"))
+        at.driver.when_durable(position, lambda error: diary.append("waiter"))
+        hand.diary = diary
+        await quiet()
+        assert diary == ["message.added", "watcher", "waiter", "engine"]
+
+
+async def test_what_is_durable_already_is_told_at_once() -> None:
+    async with house() as at:
+        await at.driver.commit()
+        told: list[TenutoError | None] = []
+        at.driver.when_durable(1, told.append)
+        assert told == [None]
+        assert await at.driver.commit(1) == 1
+
+
+async def test_what_happens_during_an_append_is_the_next_one() -> None:
+    async with house() as at:
+        await at.driver.commit()
+        at.store.open.clear()
+        at.driver.receive(c.StartConversation(conversation="a"))
+        await quiet()
+        for text in ("one", "two", "three"):
+            at.driver.receive(c.Remember(content=text))
+        await quiet()
+        at.store.open.set()
+        await at.driver.commit()
+        assert [len(append.rows) for append in at.store.appends] == [1, 1, 3]
+        assert [append.expected for append in at.store.appends] == [0, 1, 2]
+
+
+async def test_whoever_gave_up_waiting_is_not_told() -> None:
+    async with house() as at:
+        at.store.open.clear()
+        at.driver.receive(c.Remember(content="x"))
+        waiting = asyncio.create_task(at.driver.commit())
+        await quiet()
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        at.store.open.set()
+        assert await at.driver.commit() == 2
+
+
+async def test_what_a_barge_in_overtakes_is_not_asked_after_it() -> None:
+    async with house() as at:
+        hand = await at.talking(Ear())
+        at.store.open.clear()
+        at.driver.receive(c.Type(text="my name is"))
+        await quiet()
+        at.driver.receive(c.Type(text="Alice"))
+        at.store.open.set()
+        await quiet()
+        assert hand.asked == ["Cancel", "Ask my name is Alice"]
+
+
+async def test_a_refused_stimulus_is_raised_and_stores_nothing() -> None:
+    async with house() as at:
+        await at.driver.commit()
+        with pytest.raises(IllegalEvent):
+            at.driver.receive(c.Stop())
+        await quiet()
+        assert at.driver.durable == at.driver.core.state.position == 1
+
+
+# ----------------------------------------------------------------------------------------------------------- law 3: one writer
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (AppendConflict(), "moved"),
+        (LeaseLost(), "moved"),
+        (StoreFull(), "overloaded"),
+        (StoreUnavailable(), "overloaded"),
+    ],
+)
+async def test_a_refused_append_lets_go_of_the_session(error: TenutoError, reason: str) -> None:
+    async with house() as at:
+        ear, told = Ear(), list[TenutoError | None]()
+        hand = await at.talking(ear)
+        before = len(ear.rows)
+        at.store.refuse = error
+        at.driver.when_durable(at.driver.receive(c.Type(text="Hi")), told.append)
+        with pytest.raises(type(error)):
+            await at.driver.commit()
+        await at.stopped()
+        assert (told, ear.let_go, ear.rows[before:]) == ([error], [reason], [])
+        assert (at.unloaded, hand.requests, hand.closed) == (1, [], True)
+        assert at.driver.error is error
+        with pytest.raises(type(error)):
+            at.driver.receive(c.Type(text="Hi"))
+        at.driver.when_durable(99, told.append)
+        assert told == [error, error]
+
+
+async def test_a_lease_that_is_lost_during_an_append_stops_everything_that_waits_for_it() -> None:
+    async with house() as at:
+        ear = Ear()
+        hand = await at.talking(ear)
+        at.store.open.clear()
+        at.driver.receive(c.Type(text="Hi"))
+        await quiet()
+        before = len(ear.rows)
+        at.driver.lose(LeaseLost())
+        at.driver.lose(StoreFull())
+        assert isinstance(at.driver.error, LeaseLost), "the first reason counts"
+        at.store.open.set()
+        await at.stopped()
+        assert (ear.let_go, ear.rows[before:], hand.requests) == (["moved"], [], [])
+
+
+async def test_a_journal_that_exists_already_is_not_written_to() -> None:
+    async with house() as at:
+        await at.driver.commit()
+        other = at.make(fold.State(), at.create)
+        other.receive(c.Create(session="s", tenant="t", user="u", epoch="1" * 16, config={}))
+        run = asyncio.create_task(other.run())
+        with pytest.raises(AppendConflict):
+            await other.commit()
+        await run
+        assert len(await at.journal()) == 1
+
+
+# ---------------------------------------------------------------------------------------------------- snapshots and the ring
+
+
+async def test_a_snapshot_is_kept_every_so_many_events() -> None:
+    async with house() as at:
+        for number in range(SNAPSHOT_EVERY * 2 + 10):
+            at.driver.receive(c.Remember(content=f"fact {number}"))
+            if number % 50 == 0:
+                await at.driver.commit()
+        await at.driver.commit()
+        first, second = at.store.snapshots
+        assert SNAPSHOT_EVERY <= first < SNAPSHOT_EVERY + 50
+        assert SNAPSHOT_EVERY <= second - first < SNAPSHOT_EVERY + 50
+        loaded = await at.store.load("s")
+        assert loaded is not None and loaded.snapshot is not None
+        assert len(loaded.rows) < SNAPSHOT_EVERY
+        assert await at.folded() == at.driver.core.state
+
+
+async def test_a_session_that_is_put_away_leaves_a_snapshot_of_its_end() -> None:
+    async with house() as at:
+        at.driver.receive(c.Park())
+        await at.stopped()
+        assert at.store.snapshots == [2]
+        assert (await at.folded()).life is Life.PARKED
+
+
+async def test_without_snapshots_a_session_goes_on() -> None:
+    async with house() as at:
+        at.store.no_snapshots = StoreUnavailable()
+        for number in range(SNAPSHOT_EVERY + 1):
+            at.driver.receive(c.Remember(content=f"fact {number}"))
+        await at.driver.commit()
+        at.driver.receive(c.Park())
+        await at.stopped()
+        assert at.store.snapshots == []
+        assert (await at.folded()).life is Life.PARKED
+
+
+async def test_the_ring_has_the_newest_events_and_not_more_than_so_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert (RING_EVENTS, RING_BYTES) == (1_000, 1 << 20)
+    monkeypatch.setattr(driver_module, "RING_EVENTS", 10)
+    async with house() as at:
+        for number in range(25):
+            at.driver.receive(c.Remember(content=f"fact {number}"))
+        await at.driver.commit()
+        assert [row.position for row in at.driver.ring] == list(range(17, 27))
+
+
+async def test_the_ring_has_not_more_than_so_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver_module, "RING_BYTES", 5_000)
+    async with house() as at:
+        for number in range(10):
+            at.driver.receive(c.Remember(content=f"{number}" * 1_000))
+        await at.driver.commit()
+        assert [row.position for row in at.driver.ring] == [8, 9, 10, 11]
+
+
+# ----------------------------------------------------------------------------------------------------------------- the engine
+
+
+async def test_an_engine_is_opened_with_the_context_and_then_asked() -> None:
+    async with house() as at:
+        at.driver.receive(c.StartConversation(conversation="a"))
+        at.driver.receive(c.Type(text="Hi"))
+        await quiet()
+        hand = at.hands.last
+        assert (at.hands.voices, hand.rate) == ([False], 16_000)
+        assert hand.context is not None and [m.text for m in hand.context.messages] == ["Hi"]
+        assert at.driver.core.link is Link.RESTORING
+        assert hand.requests == [], "it is not ready"
+        hand.give(ports.Ready())
+        await quiet()
+        assert hand.asked == ["Ask Hi"]
+
+
+async def test_what_is_cancelled_before_the_engine_is_ready_is_never_asked() -> None:
+    async with house() as at:
+        at.driver.receive(c.StartConversation(conversation="a"))
+        at.driver.receive(c.Type(text="one"))
+        await quiet()
+        at.driver.receive(c.Type(text="two"))
+        await quiet()
+        at.hands.last.give(ports.Ready())
+        await quiet()
+        assert at.hands.last.asked == ["Ask one two"]
+
+
+async def test_an_engine_that_fails_is_closed_and_replaced_and_its_late_words_are_dropped() -> None:
+    async with house() as at:
+        first = await at.talking(Ear())
+        at.driver.receive(c.Type(text="Hi"))
+        await quiet()
+        first.give(
+            ports.Failed(reason="gone"),
+            ports.Segment(turn=1, text="Late.", last=True),
+            ports.Ready(),
+        )
+        await quiet()
+        second = at.hands.last
+        assert first.closed and second is not first
+        second.give(ports.Ready())
+        await quiet()
+        assert second.asked == ["Ask Hi"]
+        assert at.driver.core.state.reply is None
+
+
+@pytest.mark.parametrize("error", [EngineLost("no"), StoreFull("no"), RuntimeError("a bug")])
+async def test_an_engine_that_cannot_be_opened_is_tried_again_and_in_the_end_it_is_an_error(
+    error: Exception,
+) -> None:
+    async with house() as at:
+        ear = Ear()
+
+        def prepare(hand: Hand) -> None:
+            hand.refuse = error
+
+        at.hands.prepare = prepare
+        at.join(ear)
+        at.driver.receive(c.Type(text="Hi"))
+        await quiet()
+        assert len(at.hands.made) == RETRIES + 1
+        assert all(hand.closed for hand in at.hands.made)
+        assert ear.types[-1] == "error.raised"
+        assert at.status() is Status.ERROR
+
+
+async def test_an_engine_that_cannot_be_made_is_an_engine_that_failed() -> None:
+    async with house() as at:
+        ear = Ear()
+        at.hands.fails = MissingExtra("local", "The local engine")
+        at.join(ear)
+        await quiet()
+        assert ear.types.count("engine.lost") == RETRIES + 1
+        assert at.status() is Status.ERROR
+
+
+async def test_an_engine_that_hangs_up_has_failed() -> None:
+    async with house() as at:
+        hand = await at.talking(Ear())
+        hand.hang_up()
+        await quiet()
+        assert hand.closed and len(at.hands.made) == 2
+
+
+@pytest.mark.parametrize("hangs", [3_600.0, -1.0])
+async def test_an_engine_that_does_not_close_does_not_keep_the_session(hangs: float) -> None:
+    async with house() as at:
+        hand = await at.talking(Ear())
+        hand.hangs = hangs
+        begun = at.clock.monotonic()
+        at.driver.stop()
+        await at.stopped()
+        assert at.clock.monotonic() - begun < 4.0
+        assert hand.closed
+
+
+async def test_partial_transcripts_and_the_status_are_told_and_not_kept() -> None:
+    async with house() as at:
+        ear, seen = Ear(), list[Status]()
+        at.driver.watch_status.append(seen.append)
+        hand = await at.talking(ear)
+        hand.give(
+            ports.SpeechBegan(offset=0), ports.Partial(text="He"), ports.Partial(text="Hello")
+        )
+        await quiet()
+        assert [body for kind, body in ear.told if kind == "partial"] == [
+            {"text": "He"},
+            {"text": "Hello"},
+        ]
+        hand.give(ports.SpeechFinished(until=5, text="Hello"))
+        await quiet()
+        told = [body["state"] for kind, body in ear.told if kind == "status"]
+        assert (
+            told
+            == [status.value for status in seen]
+            == [
+                "processing",
+                "idle",
+                "listening",
+                "processing",
+            ]
+        )
+        assert [row.type for row in await at.journal()][-3:] == [
+            "speech.started",
+            "speech.ended",
+            "message.added",
+        ]
+
+
+# ------------------------------------------------------------------------------------------------------------------ playback
+
+
+def scripted(*steps: Step) -> tuple[Script, Callable[[bool], ports.Engine]]:
+    """A script, and what makes its engines."""
+    script = Script(*steps)
+    return script, lambda voice: script.engine()
+
+
+async def test_a_reply_is_spoken_at_the_speed_of_time_and_ends_when_it_was_played() -> None:
+    script, make = scripted(Step(hear="Hi", say=["Hello there.", "How are you?"]))
+    async with house(make_engine=make) as at:
+        ear = Ear()
+        at.join(ear)
+        at.driver.receive(c.Type(text="Hi"))
+        # A square wave of 0.05 s a character, 24 characters; a tenth of a second of it is sent ahead.
+        whole = voice("Hello there.", 16_000) + voice("How are you?", 16_000)
+        await asyncio.sleep(1.0)
+        assert len(whole) * 0.8 < sum(len(pcm) for _, _, pcm in ear.frames) < len(whole)
+        await asyncio.sleep(0.2)
+        assert b"".join(pcm for _, _, pcm in ear.frames) == whole
+        assert at.status() is Status.SPEAKING
+        at.driver.receive(c.Mark(reply=1, seconds=1.2, done=True))
+        await at.driver.commit()
+        assert ear.types[-2:] == ["reply.ended", "message.added"]
+        script.check()
+
+
+async def test_a_reply_is_held_and_goes_on_where_it_was_heard_when_somebody_comes_back() -> None:
+    _, make = scripted(Step(hear="Hi", say=["Hello there.", "How are you?"]))
+    async with house(make_engine=make) as at:
+        ear = Ear()
+        number = at.join(ear)
+        at.driver.receive(c.Type(text="Hi"))
+        await asyncio.sleep(0.5)
+        at.driver.receive(c.Leave(attachment=number, reason="lost"))
+        await at.driver.commit()
+        assert ear.let_go == ["lost"]
+        sent = len(ear.frames)
+        await asyncio.sleep(5.0)
+        assert (len(ear.frames), at.turn()) == (sent, Turn.HELD)
+        back = Ear()
+        at.join(back, heard=(1, 0.3))
+        await asyncio.sleep(2.0)
+        whole = voice("Hello there.", 16_000) + voice("How are you?", 16_000)
+        offset = back.frames[0][1]
+        assert offset == 0.3 * 16_000
+        assert b"".join(pcm for _, _, pcm in back.frames) == whole[2 * offset :]
+
+
+async def test_a_cut_sends_not_one_frame_more() -> None:
+    _, make = scripted(Step(hear="Hi", say=["Hello there, it is good to see you."]))
+    async with house(make_engine=make) as at:
+        ear = Ear()
+        at.join(ear)
+        at.driver.receive(c.Type(text="Hi"))
+        await asyncio.sleep(0.5)
+        sent = len(ear.frames)
+        assert sent > 0
+        at.driver.receive(c.Stop(heard=0.4))
+        assert ear.hushed == [1], "at once, and before the commit"
+        await asyncio.sleep(1.0)
+        assert len(ear.frames) == sent
+        assert ear.types[-2:] == ["reply.cut", "message.added"]
+
+
+async def test_only_those_who_are_spoken_to_hear_the_reply() -> None:
+    _, make = scripted(Step(hear="Hi", say=["Hello."]))
+    async with house(make_engine=make) as at:
+        reader, listener, controller = Ear(), Ear(), Ear()
+        at.join(reader, "desk", role="observer", voice=False)
+        at.join(listener, "room", role="observer")
+        at.join(controller)
+        at.driver.receive(c.Type(text="Hi"))
+        await asyncio.sleep(1.0)
+        assert reader.frames == []
+        assert len(listener.frames) == len(controller.frames) > 0
+
+
+async def test_who_does_not_mark_has_heard_the_reply_a_while_after_it_was_sent() -> None:
+    _, make = scripted(Step(hear="Hi", say=["Hello."]))
+    async with house(make_engine=make) as at:
+        ear = Ear()
+        at.join(ear)
+        at.driver.receive(c.Type(text="Hi"))
+        await asyncio.sleep(1.5)
+        assert at.turn() is Turn.SPEAKING
+        await asyncio.sleep(1.5)
+        assert ear.types[-2:] == ["reply.ended", "message.added"]
+
+
+async def test_who_still_marks_is_still_listening() -> None:
+    _, make = scripted(Step(hear="Hi", say=["Hello."]))
+    async with house(make_engine=make) as at:
+        at.join(Ear())
+        at.driver.receive(c.Type(text="Hi"))
+        for _ in range(20):
+            await asyncio.sleep(0.25)
+            at.driver.receive(c.Mark(reply=1, seconds=0.1))
+        assert at.turn() is Turn.SPEAKING
+        await asyncio.sleep(5.0)
+        assert at.turn() is Turn.IDLE
+
+
+async def test_over_a_dead_connection_nobody_has_heard_anything() -> None:
+    _, make = scripted(Step(hear="Hi", say=["Hello."]))
+    async with house(make_engine=make) as at:
+        number = at.join(Ear())
+        at.driver.there = at.clock.monotonic()
+        at.driver.receive(c.Type(text="Hi"))
+        await asyncio.sleep(9.0)
+        assert at.turn() is Turn.SPEAKING
+        at.driver.receive(c.Leave(attachment=number, reason="lost"))
+        await asyncio.sleep(9.0)
+        assert at.turn() is Turn.HELD
+
+
+async def test_who_was_there_after_the_last_frame_has_heard_it() -> None:
+    _, make = scripted(Step(hear="Hi", say=["Hello."]))
+    async with house(make_engine=make) as at:
+        at.join(Ear())
+        at.driver.there = at.clock.monotonic()
+        at.driver.receive(c.Type(text="Hi"))
+        await asyncio.sleep(2.0)
+        at.driver.there = at.clock.monotonic()
+        await asyncio.sleep(3.0)
+        assert at.turn() is Turn.IDLE
+
+
+async def test_coming_back_just_after_the_last_frame_the_reply_is_not_taken_for_heard() -> None:
+    _, make = scripted(Step(hear="Hi", say=["Hello there, it is good to see you."]))
+    async with house(make_engine=make) as at:
+        number = at.join(Ear())
+        at.driver.receive(c.Type(text="Hi"))
+        await asyncio.sleep(2.2)
+        at.driver.receive(c.Leave(attachment=number, reason="lost"))
+        back = Ear()
+        at.join(back, heard=(1, 0.2))
+        await asyncio.sleep(1.0)
+        assert at.turn() is Turn.SPEAKING
+        await asyncio.sleep(5.0)
+        assert back.types[-2:] == ["reply.ended", "message.added"]
+
+
+async def test_audio_of_no_link_and_of_no_reply_goes_nowhere() -> None:
+    async with house() as at:
+        ear = Ear()
+        hand = await at.talking(ear)
+        assert hand.audio is not None
+        hand.audio.play(1, 0, SECOND, True)
+        hand.audio.relay(b"\1\0")
+        assert (hand.audio.queued(), ear.frames) == (0.0, [(0, 0, b"\1\0")])
+        hand.audio.stop()
+        audio = hand.audio
+        hand.hang_up()
+        at.driver.receive(c.End())
+        await at.stopped()
+        audio.play(1, 0, SECOND, True)
+        assert len(ear.frames) == 1
+
+
+# -------------------------------------------------------------------------------------------------------------------- timers
+
+
+async def test_a_session_parks_after_the_grace() -> None:
+    async with house(grace=30.0) as at:
+        ear = Ear()
+        hand = await at.talking(ear)
+        at.driver.receive(c.Leave(attachment=1, reason="lost"))
+        await asyncio.sleep(29.9)
+        assert (hand.closed, at.driver.is_leaving) == (False, False)
+        await asyncio.sleep(0.2)
+        await at.stopped()
+        assert (hand.closed, at.driver.is_leaving, at.unloaded) == (True, True, 1)
+        assert isinstance(at.driver.error, LeaseLost)
+        assert (await at.folded()).life is Life.PARKED
+
+
+async def test_a_session_to_which_nobody_ever_came_parks_too() -> None:
+    async with house(grace=30.0) as at:
+        await asyncio.sleep(30.1)
+        await at.stopped()
+        assert (await at.folded()).life is Life.PARKED
+
+
+async def test_who_comes_back_within_the_grace_finds_everything_as_it_was() -> None:
+    async with house(grace=30.0) as at:
+        hand = await at.talking(Ear())
+        for _ in range(3):
+            at.driver.receive(c.Leave(attachment=at.driver.core.state.controller, reason="lost"))
+            await asyncio.sleep(20.0)
+            at.join(Ear())
+        await asyncio.sleep(60.0)
+        assert at.hands.made == [hand] and not hand.closed
+        assert at.driver.core.state.life is Life.LIVE
+
+
+async def test_alarms_ring_on_time() -> None:
+    async with house() as at:
+        hand = await at.talking(Ear())
+        now = at.driver.now()
+        for seconds in (60.0, 20.0):
+            hand.give(ports.AlarmWanted(turn=1, due=now + seconds, text=f"after {seconds:.0f}"))
+        await quiet()
+        assert at.store.appends[-1].due == now + 20.0
+        await asyncio.sleep(19.9)
+        assert not any(isinstance(request, ports.Ring) for request in hand.requests)
+        await asyncio.sleep(0.2)
+        (ring,) = [request for request in hand.requests if isinstance(request, ports.Ring)]
+        assert ring.alarm.text == "after 20"
+        hand.give(ports.AlarmDropped(turn=1, alarm=1))
+        await quiet()
+        assert at.store.appends[-1].due is None
+
+
+@pytest.mark.virtual(limit=1_000_000)
+async def test_an_alarm_of_next_week_is_looked_at_every_day() -> None:
+    async with house() as at:
+        hand = await at.talking(Ear())
+        hand.give(ports.AlarmWanted(turn=1, due=at.driver.now() + 600_000.0, text="far"))
+        await asyncio.sleep(599_999.0)
+        assert hand.requests == []
+        await asyncio.sleep(2.0)
+        assert hand.asked == ["Ring"]
+
+
+# ------------------------------------------------------------------------------------------------------------------- the end
+
+
+async def test_what_is_pending_is_committed_before_a_driver_stops() -> None:
+    async with house() as at:
+        ear = Ear()
+        await at.talking(ear)
+        at.driver.receive(c.Remember(content="last words"))
+        at.driver.stop()
+        await at.stopped()
+        assert (ear.types[-1], ear.let_go) == ("memory.added", ["draining"])
+        assert at.driver.durable == at.driver.core.state.position
+
+
+async def test_after_the_end_it_is_said_to_have_ended() -> None:
+    async with house() as at:
+        ear = Ear()
+        hand = await at.talking(ear)
+        await at.driver.commit(at.driver.receive(c.End()))
+        await at.stopped()
+        assert (ear.types[-1], ear.let_go, hand.closed) == ("session.ended", ["ended"], True)
+        with pytest.raises(SessionEnded):
+            at.driver.receive(c.Type(text="Hi"))
+        head = await at.store.head("s")
+        assert head is not None and head.ended
+
+
+async def test_a_second_controller_takes_over_and_the_first_is_told() -> None:
+    async with house() as at:
+        first, second = Ear(), Ear()
+        await at.talking(first)
+        at.join(second, "phone")
+        await quiet()
+        assert first.let_go == ["superseded"]
+        at.driver.receive(c.Remember(content="x"))
+        await at.driver.commit()
+        assert (first.types[-1], second.types[-1]) == ("attachment.attached", "memory.added")
+
+
+async def test_after_a_restart_the_session_is_what_it_was() -> None:
+    async with house() as at:
+        await at.talking(Ear())
+        at.driver.receive(c.Type(text="Hi"))
+        await at.driver.commit()
+        before = len(at.hands.made)
+        await at.restart()
+        await quiet()
+        assert len(at.hands.made) == before, "restoring is silent"
+        at.join(Ear())
+        await quiet()
+        at.hands.last.give(ports.Ready())
+        await quiet()
+        assert at.hands.last.asked == ["Ask Hi"]
+        assert await at.folded() == at.driver.core.state
+
+
+# -------------------------------------------------------------------------------------------------------------- the microphone
+
+
+class Hearing:
+    """The engine's end of a microphone."""
+
+    def __init__(self) -> None:
+        self.frames: list[tuple[bytes, int]] = []
+
+    def hear(self, pcm: bytes | bytearray | memoryview, offset: int) -> None:
+        self.frames.append((bytes(pcm), offset))
+
+    @property
+    def offsets(self) -> list[int]:
+        return [offset for _, offset in self.frames]
+
+
+def frame(samples: int, value: int = 0) -> bytes:
+    return value.to_bytes(2, "little") * samples
+
+
+def connected(microphone: Microphone, wanted: int | None = None) -> Hearing:
+    hearing = Hearing()
+    microphone.connect(hearing.hear, wanted)
+    microphone.ready()
+    return hearing
+
+
+def test_a_frame_goes_straight_to_the_engine() -> None:
+    microphone = Microphone()
+    microphone.start("a", 16_000, 0)
+    hearing = connected(microphone, 16_000)
+    microphone.hear(frame(320, 1), 0)
+    microphone.hear(frame(320, 2), 320)
+    assert hearing.frames == [(frame(320, 1), 0), (frame(320, 2), 320)]
+    assert (microphone.heard, microphone.alive) == (640, True)
+    assert microphone.at_client(500) == 500
+
+
+def test_audio_that_nobody_announced_is_nobodys() -> None:
+    microphone = Microphone()
+    hearing = connected(microphone)
+    microphone.hear(frame(320), 0)
+    microphone.disconnect()
+    microphone.hear(frame(320), 320)
+    assert (hearing.frames, microphone.heard, microphone.alive) == ([], 0, False)
+
+
+def test_early_audio_waits_for_the_engine() -> None:
+    microphone = Microphone()
+    microphone.start("a", 16_000, 4_000)
+    hearing = Hearing()
+    microphone.connect(hearing.hear, 16_000)
+    microphone.hear(frame(320, 1), 4_000)
+    microphone.hear(frame(320, 2), 4_320)
+    assert hearing.frames == []
+    microphone.ready()
+    assert hearing.frames == [(frame(320, 1), 0), (frame(320, 2), 320)]
+    microphone.hear(frame(320, 3), 4_640)
+    assert hearing.offsets == [0, 320, 640]
+    assert microphone.at_client(320) == 4_320
+
+
+def test_of_early_audio_the_oldest_goes_first() -> None:
+    microphone = Microphone()
+    microphone.start("a", 8_000, 0)
+    for second in range(EARLY_SECONDS + 2):
+        microphone.hear(frame(8_000, second), second * 8_000)
+    hearing = connected(microphone)
+    assert [pcm[0] for pcm, _ in hearing.frames] == list(range(2, EARLY_SECONDS + 2))
+    assert microphone.at_client(0) == 16_000
+
+
+def test_early_audio_of_a_stream_that_is_over_is_forgotten() -> None:
+    microphone = Microphone()
+    microphone.start("a", 16_000, 0)
+    microphone.hear(frame(320, 1), 0)
+    microphone.start("b", 16_000, 0)
+    microphone.hear(frame(320, 2), 0)
+    assert connected(microphone).frames == [(frame(320, 2), 0)]
+
+
+def test_early_audio_that_is_sent_again_is_heard_once() -> None:
+    microphone = Microphone()
+    microphone.start("a", 16_000, 0)
+    for number in range(4):
+        microphone.hear(frame(320, number), number * 320)
+    microphone.start("a", 16_000, 320)
+    for number in range(1, 6):
+        microphone.hear(frame(320, number), number * 320)
+    hearing = connected(microphone)
+    assert [pcm[0] for pcm, _ in hearing.frames] == [0, 1, 2, 3, 4, 5]
+    assert hearing.offsets == [number * 320 for number in range(6)]
+
+
+def test_early_audio_from_before_what_waits_takes_its_place() -> None:
+    microphone = Microphone()
+    microphone.start("a", 16_000, 960)
+    for number in (3, 4):
+        microphone.hear(frame(320, number), number * 320)
+    microphone.start("a", 16_000, 320)
+    for number in range(1, 6):
+        microphone.hear(frame(320, number), number * 320)
+    assert [pcm[0] for pcm, _ in connected(microphone).frames] == [1, 2, 3, 4, 5]
+
+
+def test_a_sample_that_comes_twice_is_heard_once() -> None:
+    microphone = Microphone()
+    microphone.start("a", 16_000, 0)
+    hearing = connected(microphone)
+    microphone.hear(frame(320, 1), 0)
+    microphone.hear(frame(320, 1), 0)
+    microphone.hear(frame(320, 2), 160)
+    assert hearing.frames == [(frame(320, 1), 0), (frame(160, 2), 320)]
+
+
+def test_lost_audio_is_a_gap_for_the_engine_too() -> None:
+    microphone = Microphone()
+    microphone.start("a", 16_000, 0)
+    hearing = connected(microphone)
+    microphone.hear(frame(320), 0)
+    microphone.hear(frame(320), 16_000)
+    assert hearing.offsets == [0, 16_000]
+
+
+def test_a_new_link_hears_from_where_the_stream_is() -> None:
+    microphone = Microphone()
+    microphone.start("a", 16_000, 0)
+    connected(microphone)
+    microphone.hear(frame(16_000), 0)
+    microphone.disconnect()
+    microphone.hear(frame(320, 7), 16_000)
+    hearing = connected(microphone)
+    assert hearing.frames == [(frame(320, 7), 0)]
+    assert microphone.at_client(160) == 16_160
+
+
+def test_another_client_goes_on_in_the_engines_one_stream() -> None:
+    microphone = Microphone()
+    microphone.start("a", 16_000, 0)
+    hearing = connected(microphone)
+    microphone.hear(frame(1_600), 0)
+    microphone.start("b", 16_000, 0)
+    microphone.hear(frame(320), 0)
+    assert hearing.offsets == [0, 1_600]
+    assert microphone.at_client(1_700) == 100
+    assert microphone.at_client(100) == 0, "that was the other stream"
+
+
+def test_what_was_said_is_safe_up_to_the_last_second_or_the_open_speech() -> None:
+    microphone = Microphone()
+    microphone.start("a", 16_000, 0)
+    connected(microphone)
+    assert microphone.safe(None) == 0
+    microphone.hear(frame(320), 48_000)
+    assert microphone.safe(None) == 32_320
+    assert microphone.safe(40_000) == 40_000
+
+
+class Halver:
+    """Takes every second sample, and holds back what is odd: a resampler that can be counted on."""
+
+    def __init__(self, source: int, target: int) -> None:
+        assert source == 2 * target
+
+    def push(self, pcm: bytes | bytearray | memoryview) -> bytes:
+        data = bytes(pcm)
+        return b"".join(data[at : at + 2] for at in range(0, len(data) - 3, 4))
+
+
+@pytest.fixture
+def halved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver_module, "Resampler", Halver)
+
+
+@pytest.mark.usefixtures("halved")
+def test_the_engine_counts_at_its_own_rate() -> None:
+    microphone = Microphone()
+    microphone.start("a", 48_000, 4_800)
+    hearing = connected(microphone, 24_000)
+    microphone.hear(frame(960), 4_800)
+    microphone.hear(frame(960), 5_760)
+    assert [(len(pcm), offset) for pcm, offset in hearing.frames] == [(960, 0), (960, 480)]
+    assert microphone.at_client(480) == 5_760
+    microphone.hear(frame(960), 48_000)
+    assert hearing.offsets[-1] == 960 + (48_000 - 6_720) // 2
+
+
+@pytest.mark.usefixtures("halved")
+def test_a_sample_that_comes_twice_is_resampled_once() -> None:
+    microphone = Microphone()
+    microphone.start("a", 48_000, 0)
+    hearing = connected(microphone, 24_000)
+    microphone.hear(frame(960, 1), 0)
+    microphone.hear(frame(960, 1), 0)
+    microphone.hear(frame(960, 2), 480)
+    assert hearing.frames == [(frame(480, 1), 0), (frame(240, 2), 480)]
+
+
+@pytest.mark.usefixtures("halved")
+def test_a_frame_from_which_nothing_comes_yet_is_no_frame() -> None:
+    microphone = Microphone()
+    microphone.start("a", 48_000, 0)
+    hearing = connected(microphone, 24_000)
+    microphone.hear(frame(1), 0)
+    assert (hearing.frames, microphone.heard) == ([], 1)
+
+
+async def test_speech_is_told_in_the_clients_own_samples() -> None:
+    async with house() as at:
+        ear = Ear()
+        at.driver.microphone.start("mic", 16_000, 8_000)
+        at.join(ear, mic="mic")
+        await quiet()
+        at.hands.last.give(ports.Ready())
+        await quiet()
+        at.driver.microphone.hear(frame(16_000), 8_000)
+        at.hands.last.give(
+            ports.SpeechBegan(offset=100), ports.SpeechFinished(until=900, text="Hi")
+        )
+        await quiet()
+        state = at.driver.core.state
+        assert (state.mic, state.mic_until) == ("mic", 8_900)
+        at.hands.last.give(ports.Failed(reason="gone"))
+        await quiet()
+        assert at.hands.made[0].heard == [(frame(16_000), 0)]
+        at.driver.microphone.hear(frame(320), 24_000)
+        at.hands.last.give(ports.Ready(), ports.SpeechBegan(offset=10))
+        await quiet()
+        assert at.driver.core.state.speech is not None
+        assert at.driver.core.state.speech.offset == 24_010
