@@ -25,11 +25,12 @@ check: .venv/.stamp-dev
 	$(BIN)/python -m pytest -q -p no:cacheprovider tests/test_layers.py
 
 ## Every test: unit, contracts, integration, acceptance, the page's own, and the coverage of the pure modules.
+## ARGS="-k name" is passed on to pytest.
 test: .venv/.stamp-dev .venv/.stamp-system
 	node --test $$(find tests -name '*.test.js' -o -name '*.test.mjs')
-	$(BIN)/python -m pytest -q tests
+	$(BIN)/python -m pytest -q tests $(ARGS)
 
-## Measure, each figure beside a floor of the same run. Results as JSON in bench/results/.
+## Measure, one file a question, each figure beside a floor of the same run. Results as JSON in bench/results/.
 bench: .venv/.stamp-dev
 	$(BIN)/python -m bench $(ARGS)
 
@@ -55,7 +56,7 @@ docs: .venv/.stamp-dev
 
 .venv/.stamp-system: | .venv/bin/python
 	@missing=; \
-	for pair in chromium:chromium node:nodejs sox:sox; do \
+	for pair in chromium:chromium node:nodejs; do \
 		command -v $${pair%%:*} >/dev/null 2>&1 || missing="$$missing $${pair##*:}"; \
 	done; \
 	if [ -n "$$missing" ]; then \
