@@ -102,6 +102,14 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(lambda _: self.outside(-1))
         return future
 
+    async def shutdown_default_executor(self, *timeout: float | None) -> None:
+        """As in asyncio; time stands still until its threads are gone."""
+        self._outside += 1
+        try:
+            await super().shutdown_default_executor(*timeout)
+        finally:
+            self._outside -= 1
+
     def wait(
         self,
         poll: Callable[[float], list[tuple[selectors.SelectorKey, int]]],

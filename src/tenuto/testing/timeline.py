@@ -11,7 +11,7 @@ import msgspec
 
 from tenuto.events import TAGS, Event, Unknown
 
-HIDDEN = frozenset({"epoch", "token", "host", "session", "fence"})
+HIDDEN = frozenset({"epoch", "token", "shown", "host", "session", "fence"})
 """Fields that differ from run to run and say nothing; left out of the stable form."""
 NUMBERED = frozenset({"client", "conversation", "parent", "mic"})
 """Fields that hold random ids; in the stable form the n-th id of a kind is `kind-n`."""

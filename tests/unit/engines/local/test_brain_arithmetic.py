@@ -1,6 +1,7 @@
 """Sums: what they are, and that nothing large, deep or odd does harm."""
 
 import pytest
+
 from tests.unit.engines.local.talk import Talk, texts
 
 

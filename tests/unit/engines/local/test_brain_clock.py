@@ -3,13 +3,13 @@
 from datetime import UTC, datetime
 
 import pytest
-from tests.unit.engines.local.talk import NOON, Talk, check, texts
 
 from tenuto.engines.local.brain.clock_talk import ringing
 from tenuto.engines.local.brain.moments import duration, duration_words, local, moment_words
 from tenuto.engines.local.brain.normalise import read
 from tenuto.engines.local.brain.numerals import numbered
 from tenuto.session.ports import Alarm, AlarmWanted
+from tests.unit.engines.local.talk import NOON, Talk, check, texts
 
 CONVERSATIONS = {
     "a timer": """

@@ -1,9 +1,9 @@
 """What the brain keeps, answers, corrects and forgets, as conversations. `talk` says how to read them."""
 
 import pytest
-from tests.unit.engines.local.talk import NOON, Talk, check, cites, texts
 
 from tenuto.session.ports import Learned, Memory, Message, Segment
+from tests.unit.engines.local.talk import NOON, Talk, check, cites, texts
 
 CONVERSATIONS = {
     "two facts in one sentence are both there in the next conversation": """

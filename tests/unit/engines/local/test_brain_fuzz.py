@@ -5,8 +5,6 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.engines.local.phrases import load
-from tests.unit.engines.local.talk import NOON, Talk
 
 from tenuto.engines.local.brain.brain import Brain
 from tenuto.session.ports import (
@@ -20,6 +18,8 @@ from tenuto.session.ports import (
     Ring,
     Segment,
 )
+from tests.unit.engines.local.phrases import load
+from tests.unit.engines.local.talk import NOON, Talk
 
 WORDS = sorted({word for phrase in load().phrases for word in phrase.split() if word[0] != "<"})
 TOKENS = [

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from tests.unit.engines.local.phrases import Phrases, each_example, load, parse
 from tests.unit.engines.local.talk import Talk, texts
 

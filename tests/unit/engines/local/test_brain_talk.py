@@ -1,10 +1,10 @@
 """Small talk, repeating and summing up, the fallback, and replies that are taken up again."""
 
 import pytest
-from tests.unit.engines.local.talk import Talk, check, cites, texts
 
 from tenuto.engines.local.brain.brain import Brain, Output
 from tenuto.session.ports import Ask, Forgot, Learned, Segment
+from tests.unit.engines.local.talk import Talk, check, cites, texts
 
 CONVERSATIONS = {
     "a known user is greeted by name, and never unasked": """
