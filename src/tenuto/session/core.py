@@ -628,9 +628,14 @@ class SessionCore:
 
     def _ask(self) -> None:
         """Ask for an answer to everything that is owed one."""
-        if self.state.turn is Turn.THINKING:
+        if self.state.turn is not Turn.THINKING:
+            return
+        if self.capabilities.answers:
             turn, text = turns.question(self.state.recent, self.state.owed)
             self._request_answer(turn, text, ())
+        else:
+            message = f"The {self.capabilities.name} engine only relays audio: it answers nothing."
+            self._emit(e.ErrorRaised(at=self._at, code="not_answered", message=message))
 
     def _ask_rest(self, reply: OpenReply) -> None:
         """Ask for what is missing of a reply that was interrupted while it was made."""

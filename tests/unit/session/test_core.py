@@ -824,10 +824,10 @@ def test_the_user_stops_listening() -> None:
 
 def test_an_engine_that_only_relays_is_asked_nothing() -> None:
     scene = talking(capabilities=ports.Capabilities(name="scene", answers=False))
-    scene.write("Hi")
+    assert scene.write("Hi")[-1].startswith("error.raised code=not_answered")
+    assert scene.state.turn is Turn.IDLE
     assert scene.effects == []
     scene.engine(ports.AlarmWanted(turn=1, due=0.0, text="tea"))
-    scene.do(c.Stop())
     scene.do(c.Due())
     assert scene.effects == []
 
