@@ -26,7 +26,7 @@ from tenuto.engines.local.speaker import RATE as SPOKEN
 from tenuto.engines.local.speaker import LocalSpeaker
 from tenuto.engines.local.vad import load_vad
 from tenuto.engines.parts import Endpointing, Parts, Utterance, Vad
-from tenuto.host.engines import Engines
+from tenuto.host.engines import BuiltInEngines
 from tenuto.security.grants import Admission
 from tenuto.server.limits import Limits
 from tenuto.session.ports import Ask, Capabilities, Engine
@@ -129,7 +129,7 @@ class TimedSpeaker(LocalSpeaker):
             yield chunk
 
 
-class Local(Engines):
+class Local(BuiltInEngines):
     """The local engine with timed parts."""
 
     def __init__(self, config: TenutoConfig, watch: Watch) -> None:
@@ -156,7 +156,7 @@ class Local(Engines):
         await asyncio.gather(self.recogniser.close(), self.speaker.close())
 
 
-class Echo(Engines):
+class Echo(BuiltInEngines):
     """The echo engine."""
 
     @property

@@ -14,8 +14,8 @@ NAMES = ("local", "text", "echo")
 """What `TenutoConfig.engine` accepts."""
 
 
-class Engines:
-    """Makes the engine of each link. Parts that all links share are started once.
+class BuiltInEngines:
+    """The `Engines` that come with Tenuto. Parts that all links share are started once.
 
     Args:
         config: `engine` says which, `listeners` how many utterances are recognised at once.

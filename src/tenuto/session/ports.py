@@ -445,6 +445,42 @@ class Engine(Protocol):
         ...
 
 
+class Engines(Protocol):
+    """Makes the engines of a host's sessions: how to put your own in place of the built-in ones.
+
+    Example:
+        >>> async with Tenuto(engines=MyEngines()) as tenuto: ...  # doctest: +SKIP
+    """
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the engines can do. Known before one is made."""
+        ...
+
+    def make(self, voice: bool) -> Engine:
+        """Return a new engine for one link.
+
+        Args:
+            voice: Whether it has to hear and speak; otherwise reading and writing is enough.
+
+        Raises:
+            TenutoError: There can be none; the session is told why.
+        """
+        ...
+
+    async def start(self) -> None:
+        """Load what is slow to load, beside: sessions may come before it is there.
+
+        Raises:
+            TenutoError: It cannot be loaded.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Stop what all engines share."""
+        ...
+
+
 # ------------------------------------------------------------------------------------------------------------- transport
 
 

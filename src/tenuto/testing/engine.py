@@ -136,7 +136,7 @@ class Script:
         return engine
 
     def make(self, voice: bool = True) -> "ScriptedEngine":
-        """Make an engine: with `start` and `close`, a script can stand in for `tenuto.host.engines.Engines`."""
+        """Make an engine: with `start` and `close`, a script is the `Engines` of a host."""
         return self.engine()
 
     async def start(self) -> None:
