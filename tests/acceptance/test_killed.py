@@ -1,0 +1,163 @@
+"""The server is killed at random moments of a spoken conversation, fifty times, and nobody is the wiser.
+
+A person (a WAV, played at the speed of a microphone) says a sentence, listens to the reply, and says the next one. The
+server is killed with SIGKILL at seeded moments, in the middle of whatever is going on, and started again. At the end the
+conversation must be the one that was spoken: each sentence once, each reply heard once, to the sample.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy
+import pytest
+import soxr
+
+from tenuto import events as e
+from tenuto.client.client import Client
+from tenuto.client.items import Happened
+from tenuto.client.rest import Rest
+from tenuto.engines.local.speaker import LocalSpeaker
+from tenuto.session.ports import Read, Row
+from tenuto.stores.open import open_store
+from tenuto.stores.rows import to_event
+from tests.acceptance.serving import PATIENCE, Served
+
+KILLS = 50
+RATE = 16_000
+FRAME = RATE // 50
+SENTENCES = (
+    "my name is alice",
+    "what is my name",
+    "what is seven plus five",
+    "i live in boston",
+    "where do i live",
+    "what can you do",
+)
+GREETING = "Hello. I am listening."
+
+
+@asynccontextmanager
+async def voice() -> AsyncIterator[LocalSpeaker]:
+    speaker = LocalSpeaker()
+    await speaker.open()
+    try:
+        yield speaker
+    finally:
+        await speaker.close()
+
+
+async def audio(speaker: LocalSpeaker, text: str) -> bytes:
+    """Return a text as the engine speaks it."""
+    return b"".join([chunk async for chunk in speaker.speak(text)])
+
+
+def recorded(pcm: bytes) -> bytes:
+    """Return the engine's voice as a person's recording: at the microphone's rate, with some quiet before."""
+    samples = soxr.resample(numpy.frombuffer(pcm, "<i2"), 22_050, RATE).astype("<i2")
+    return bytes(RATE) + samples.tobytes()
+
+
+def sounding(pcm: bytes) -> bytes:
+    """Return audio without its samples of silence, so that pauses of any length compare equal."""
+    samples = numpy.frombuffer(pcm, "<i2")
+    return bytes(samples[samples != 0].tobytes())
+
+
+class Person:
+    """Somebody with a microphone, who says one sentence after the other and listens to each reply."""
+
+    def __init__(self, voices: dict[str, bytes]) -> None:
+        self.voices = voices
+        self.said: list[str] = []
+        self.tired = False
+        """Whether this sentence is the last."""
+        self.speech = bytearray()
+        self.events: dict[int, bytes] = {}
+        self.heard = bytearray()
+        self.over = asyncio.Event()
+
+    async def listen(self, client: Client) -> None:
+        async for item in client:
+            if isinstance(item, Happened):
+                assert item.position not in self.events, "an event came twice"
+                self.events[item.position] = item.body
+                if isinstance(item.event, e.ReplyEnded):
+                    self.say_next()
+
+    def say_next(self) -> None:
+        if self.tired:
+            self.over.set()
+        else:
+            self.said.append(SENTENCES[len(self.said) % len(SENTENCES)])
+            self.speech += self.voices[self.said[-1]]
+
+    async def speak(self, client: Client) -> None:
+        """Give the client what the microphone hears, at the speed of time: speech, or the quiet of a room."""
+        begun, frames = time.monotonic(), 0
+        while not self.over.is_set():
+            frame = bytes(self.speech[: 2 * FRAME]).ljust(2 * FRAME, b"\0")
+            del self.speech[: 2 * FRAME]
+            client.hear(frame)
+            frames += 1
+            wait = begun + frames * FRAME / RATE - time.monotonic()
+            if wait > 0:
+                await asyncio.sleep(wait)
+
+
+@pytest.mark.timeout(600)
+async def test_fifty_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
+    moments = random.Random(20261121)
+    async with voice() as speaker:
+        spoken = {text: recorded(await audio(speaker, text)) for text in SENTENCES}
+        person = Person(spoken)
+        with Served(tmp_path, "--grace", "30", "--lease", "2", engine="local") as server:
+            async with Rest(server.url) as rest:
+                session = (await rest.create_session(config={"greeting": GREETING})).session_id
+                client = Client(
+                    server.websocket,
+                    session=session,
+                    ticket_source=server.url,
+                    microphone=RATE,
+                    play=person.heard.extend,
+                )
+                async with client:
+                    listening = asyncio.create_task(person.listen(client))
+                    speaking = asyncio.create_task(person.speak(client))
+                    for _ in range(KILLS):
+                        await asyncio.sleep(moments.uniform(0.2, 2.5))
+                        await asyncio.to_thread(server.restart)
+                    person.tired = True
+                    await asyncio.wait_for(person.over.wait(), PATIENCE)
+                    await speaking
+                    listening.cancel()
+                    await asyncio.gather(listening, return_exceptions=True)
+            server.stop()
+
+        journal = await read(server, session)
+        happened = {row.position: to_event(row) for row in journal}
+        assert [row.position for row in journal] == list(range(1, len(journal) + 1))
+        assert list(person.events) == list(range(2, 2 + len(person.events)))
+        assert person.events.items() <= {row.position: row.body for row in journal}.items()
+        messages = [event for event in happened.values() if isinstance(event, e.MessageAdded)]
+        told = [message.text for message in messages if message.role == "user"]
+        answers = [message for message in messages if message.role == "agent"]
+        assert told == person.said
+        assert answers[0].text == GREETING
+        assert len(answers) == 1 + len(person.said)
+        assert [answer.said for answer in answers] == [""] * len(answers), "a reply was cut"
+        segments = [event.text for event in happened.values() if isinstance(event, e.ReplySegment)]
+        replies = [await audio(speaker, segment) for segment in segments]
+        assert sounding(bytes(person.heard)) == sounding(b"".join(replies))
+
+
+async def read(server: Served, session: str) -> list[Row]:
+    """Return the whole journal of a server that has stopped."""
+    store = open_store(server.store)
+    try:
+        return list(await store.read(Read(session=session, limit=100_000)))
+    finally:
+        await store.close()
