@@ -25,7 +25,7 @@ from tenuto.errors import (
     StoreUnavailable,
     TenutoError,
 )
-from tenuto.host.engines import Engines
+from tenuto.host.engines import BuiltInEngines
 from tenuto.ids import host_id, new_epoch, new_id
 from tenuto.session import config as settings
 from tenuto.session import core as c
@@ -95,7 +95,7 @@ class Tenuto:
         config: TenutoConfig | None = None,
         *,
         store: ports.Store | None = None,
-        engines: Engines | None = None,
+        engines: ports.Engines | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.config = config or TenutoConfig()
@@ -104,7 +104,7 @@ class Tenuto:
         self.sessions_here: dict[str, Session] = {}
         """The sessions that are live on this host, by id."""
         self._given_store, self._store = store, store
-        self.engines = engines or Engines(self.config)
+        self.engines: ports.Engines = engines or BuiltInEngines(self.config)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._loading: dict[str, asyncio.Task[Session]] = {}
         self._making: dict[str, Session] = {}
@@ -478,7 +478,7 @@ class Tenuto:
     async def _serve(self, session_id: str, session: Session) -> None:
         try:
             await session.driver.run()
-        except Exception:  # noqa: BLE001 -- one session's bug must not take the host along
+        except Exception:  # one session's bug must not take the host along
             log.exception("session %s failed", session_id)
         finally:
             if self._making.get(session_id) is session:
@@ -526,7 +526,7 @@ class Tenuto:
         for tick in list(self.pulse):
             try:
                 tick(now)
-            except Exception:  # noqa: BLE001 -- one socket's bug must not stop the beats of all
+            except Exception:  # one socket's bug must not stop the beats of all
                 log.exception("a beat failed")
 
     async def _renew_leases(self) -> None:

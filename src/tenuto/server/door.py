@@ -176,6 +176,7 @@ class SocketDoor(WSProtocol):  # type: ignore[misc]  # untyped, see above
         self._connections: set[Any] = server_state.connections
         self._visit: Visit | None = None
         self._raw: asyncio.Transport | None = None
+        self._lingering: Lingering | None = None
         self._data = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:
@@ -185,7 +186,8 @@ class SocketDoor(WSProtocol):  # type: ignore[misc]  # untyped, see above
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         transport.pause_reading()
         self._connections.add(self)
-        super().connection_made(Lingering(transport, self))
+        self._lingering = Lingering(transport, self)
+        super().connection_made(self._lingering)
 
     def data_received(self, head: bytes) -> None:
         self._data = head
@@ -202,7 +204,9 @@ class SocketDoor(WSProtocol):  # type: ignore[misc]  # untyped, see above
         finally:
             if self._visit is not None:
                 self._visit.over()
-            self._raw = self._visit = None
+            if self._lingering is not None:
+                self._lingering.forget()
+            self._raw = self._visit = self._lingering = None
 
     def shutdown(self) -> None:
         """Tell the client that the server goes down, and let it go."""
@@ -265,25 +269,37 @@ class Lingering:
         self._owner = owner
         self._closing = False
         # Bound once: picows calls these for each frame.
-        self.get_write_buffer_size = raw.get_write_buffer_size
-        self.write = raw.write
-        self.writelines = raw.writelines
-        self.get_extra_info = raw.get_extra_info
-        self.is_closing = raw.is_closing
-        self.abort = raw.abort
+        self.get_write_buffer_size: Callable[..., int] = raw.get_write_buffer_size
+        self.write: Callable[..., object] = raw.write
+        self.writelines: Callable[..., object] = raw.writelines
+        self.get_extra_info: Callable[..., Any] = raw.get_extra_info
+        self.is_closing: Callable[[], bool] = raw.is_closing
+        self.abort: Callable[..., object] = raw.abort
+
+    def forget(self) -> None:
+        """Let go of the socket and what it has not sent: it is gone.
+
+        picows and its transport refer to each other. Without this, what a slow client never took
+        would stay until the garbage collector comes by.
+        """
+        del self._raw, self._owner
+        self._closing = True
+        self.write = self.writelines = self.abort = self.get_extra_info = _nothing
+        self.get_write_buffer_size = _nothing
+        self.is_closing = _is_gone
 
     def close(self) -> None:
         """Close within `LINGER` seconds, whatever the other side does."""
-        if self._closing or self._raw.is_closing():
+        if self._closing or self.is_closing():
             return
         self._closing = True
         # Not within picows's own reading of the buffer that would be switched.
         asyncio.get_running_loop().call_soon(self._linger)
 
     def _linger(self) -> None:
-        raw = self._raw
-        if raw.is_closing():
+        if self.is_closing():
             return
+        raw = self._raw
         if not raw.can_write_eof():
             raw.close()
             timer = asyncio.get_running_loop().call_later(LINGER, raw.abort)
@@ -293,6 +309,15 @@ class Lingering:
         raw.set_protocol(Rest(self._owner, timer, raw))
         raw.write_eof()
         raw.resume_reading()
+
+
+def _nothing(*data: Any) -> int:
+    """Do nothing with what comes too late."""
+    return 0
+
+
+def _is_gone() -> bool:
+    return True
 
 
 class Rest(asyncio.Protocol):

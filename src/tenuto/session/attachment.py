@@ -125,7 +125,10 @@ class Attachment:
             if position is None and self.role != "controller":
                 raise NotAllowed("An observer cannot do this. Attach as the controller.")
             if position is None:
-                position = self.driver.receive(make(f"{self.client}:{number}"))
+                head = self.driver.receive(make(f"{self.client}:{number}"))
+                known = state.clients.get(self.client)
+                # The same answer as when the command is sent again.
+                position = known.answers.get(number, head) if known else head
         except TenutoError as error:
             then(0, error)
             return
@@ -210,4 +213,6 @@ async def attach(driver: Driver, joining: Joining, listener: ports.Listener) -> 
         driver.there = None
     driver.add(attachment.number, listener)
     await driver.commit(head)
+    if joining.role == "controller":
+        await driver.find_place()
     return attachment

@@ -27,6 +27,8 @@ from tenuto.session.state import Life, Link, LinkSignal, Status, Turn, next_link
 
 LONGEST_TEXT = 10_000
 """Characters of one message of the user."""
+KEPT_BACK = 0.1
+"""Seconds of a reply's end that a client need not have played: a resampler on the way may keep them."""
 LONGEST_NAME = 100
 """Characters of the id of a conversation."""
 RETRIES = 3
@@ -432,7 +434,8 @@ class SessionCore:
         if reply is None or playback is None or playback.reply != s.reply:
             return
         playback.mark(s.seconds, self._at)
-        if s.done and _is_sent(reply, playback):
+        # One that is done with what it had, while the rest is under way, is done again.
+        if s.done and _is_sent(reply, playback) and playback.marked >= playback.queued - KEPT_BACK:
             self._end_reply(playback.queued)
 
     def _played(self, s: Played) -> None:
@@ -674,7 +677,10 @@ class SessionCore:
     def _go_on_with(self, reply: OpenReply) -> None:
         """Go on with a reply that was interrupted, where it was heard."""
         rest = not reply.complete and not reply.alarm
-        if reply.aloud and (not self.voice or not self.capabilities.continues):
+        playback = self.playback
+        if playback is not None and _is_sent(reply, playback) and playback.is_heard:
+            self._end_reply(playback.queued)
+        elif reply.aloud and (not self.voice or not self.capabilities.continues):
             if reply.complete and not self.voice:
                 self._end_reply(self._heard())
             else:

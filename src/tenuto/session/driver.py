@@ -15,6 +15,7 @@ One append is under way at a time; what happens meanwhile is the next one. Refle
 """
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -27,7 +28,7 @@ from tenuto.errors import LeaseLost, SessionEnded, StoreError, TenutoError
 from tenuto.session import core as c
 from tenuto.session import effects, fold, ports
 from tenuto.session.player import FRAME, Player
-from tenuto.session.state import Life, Status
+from tenuto.session.state import Life, Status, Turn
 
 log = logging.getLogger("tenuto.session")
 
@@ -36,12 +37,14 @@ SNAPSHOT_EVERY = 200
 RING_EVENTS = 1_000
 """Newest events that are kept in RAM for clients that come back."""
 RING_BYTES = 1 << 20
-EARLY_SECONDS = 10
-"""Seconds of microphone that wait for the engine to be ready; the oldest go first."""
+EARLY_SECONDS = 30
+"""Seconds of microphone that wait for the engine to be ready: as many as a client keeps. The oldest go first."""
 CLOSE_SECONDS = 2.0
 """Seconds that an engine may take to close."""
 PLAYED_SECONDS = 2.0
 """Seconds after the last audio of a reply was sent, without a mark from the client, until it counts as heard."""
+PLACE_SECONDS = 1.0
+"""Seconds that a client which comes back after a crash waits for the audio that it has heard to be made again."""
 ARRIVED_SECONDS = 0.5
 """Seconds that audio may take to a client, at most: one that was there after that has it."""
 
@@ -119,6 +122,8 @@ class Driver:
         self._alarm_due: float | None = None
         self._ticking: asyncio.TimerHandle | None = None
         self._played: asyncio.TimerHandle | None = None
+        self._made = asyncio.Event()
+        """Set when the engine has made more audio."""
         self._stopping = False
 
     # ------------------------------------------------------------------------------------------------------------- stimuli
@@ -141,6 +146,8 @@ class Driver:
         finally:
             for reflex in core.reflexes():
                 self._reflex(reflex)
+            if self.microphone.listens and not core.state.controller:
+                self.microphone.stop()
             taken = core.take()
             if taken.events or taken.effects:
                 self._pending.append((self._quits, taken))
@@ -463,6 +470,7 @@ class Driver:
 
     def playing(self) -> None:
         """Audio of a reply came from the engine: see that it is sent in time."""
+        self._made.set()
         if self._ticking is None:
             self._tick()
 
@@ -477,7 +485,11 @@ class Driver:
             loop = asyncio.get_running_loop()
             self._ticking = loop.call_later(max(wait, FRAME / 4), self._tick)
         elif self._is_all_sent():
-            self._expect_played()
+            playback = self.core.playback
+            if playback is not None and playback.is_heard:
+                self._try(c.Played(reply=playback.reply))
+            else:
+                self._expect_played()
 
     def _is_all_sent(self) -> bool:
         reply, playback = self.core.state.reply, self.core.playback
@@ -487,6 +499,22 @@ class Driver:
             and reply.complete
             and len(playback.ends) == len(reply.segments)
         )
+
+    async def find_place(self) -> None:
+        """Wait until it is known which words of a reply that goes on were heard; at most `PLACE_SECONDS`.
+
+        After a crash only the seconds are known. Whoever speaks before the audio is made again would cut it anywhere.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PLACE_SECONDS):
+                while self._seeks_place():
+                    self._made.clear()
+                    await self._made.wait()
+
+    def _seeks_place(self) -> bool:
+        playback = self.core.playback
+        seeks = playback is not None and playback.marked > 0 and not playback.knows_place
+        return seeks and self.core.state.turn is Turn.SPEAKING and self.error is None
 
     def _expect_played(self) -> None:
         """Count the reply as heard when the client says nothing about it for a while; one that marks is believed."""
@@ -586,6 +614,8 @@ class Microphone:
     def __init__(self) -> None:
         self.stream = ""
         self.rate = 0
+        self.listens = False
+        """Whether what comes is taken: somebody has the controls."""
         self.heard = 0
         """The client's sample after the last one that was taken."""
         self.hear: Callable[[bytes | bytearray | memoryview, int], None] = self._drop
@@ -612,8 +642,12 @@ class Microphone:
         if stream != self.stream or rate != self.rate:
             self._early.clear()
             self._early_bytes = 0
-        self.stream, self.rate, self.heard = stream, rate, offset
+        self.stream, self.rate, self.heard, self.listens = stream, rate, offset, True
         self._tune()
+
+    def stop(self) -> None:
+        """The client is gone: what still comes of its connection is not taken, as it comes again."""
+        self.listens, self.hear = False, self._drop
 
     def connect(
         self,
@@ -627,7 +661,7 @@ class Microphone:
     def disconnect(self) -> None:
         """The link is gone: what comes from now on waits for the next one."""
         self._engine, self._is_ready = None, False
-        self.hear = self._keep if self.stream else self._drop
+        self.hear = self._keep if self.listens else self._drop
 
     def ready(self) -> None:
         """The link is ready: give it what waited."""
@@ -658,7 +692,7 @@ class Microphone:
         resamples = bool(self.rate) and wanted != self.rate
         self._resampler = Resampler(self.rate, wanted) if resamples else None
         self._shift = self._given - round(self.heard * self._ratio)
-        if not self.stream:
+        if not self.listens:
             self.hear = self._drop
         elif not self._is_ready or self._engine is None:
             self.hear = self._keep
@@ -701,4 +735,4 @@ class Microphone:
             self._early_bytes -= len(self._early.popleft()[0])
 
     def _drop(self, pcm: bytes | bytearray | memoryview, offset: int) -> None:
-        """No stream was announced: nobody knows what this is."""
+        """Nobody knows what this is, or it comes again."""

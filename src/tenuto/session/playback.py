@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 CHARACTERS_PER_SECOND = 14.0
 """Of spoken English, for text whose audio was not measured; espeak-ng at its default 175 words a minute."""
 
-
+ROUNDING = 0.005
+"""Seconds by which two counts of the same samples, at different rates, may differ."""
 MARK_SLACK = 0.5
 """Seconds for which the guess goes on after a mark. Marks come every 250 ms; without them the client has gone silent."""
 
@@ -32,6 +33,16 @@ class Playback:
     """Seconds that were played, by the client's last mark."""
     marked_at: float | None = None
     """When that was; None before the first mark."""
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether everything that was made was played."""
+        return self.marked >= self.queued - ROUNDING
+
+    @property
+    def knows_place(self) -> bool:
+        """Whether the end of the segment that was heard last is known, and with it the words."""
+        return bool(self.ends) and self.ends[-1] >= self.marked - ROUNDING
 
     def mark(self, seconds: float, now: float) -> None:
         """Take a client's mark. One that goes back, or beyond what was sent, is brought into bounds."""

@@ -47,6 +47,11 @@ CHOKED = 64 * 1024
 UNSENT = 1024 * 1024
 """Unsent bytes over which the client is slow."""
 SLOW_SECONDS = 5.0
+MISTAKES = 100
+"""Frames that are no message or no audio that a client may send at once, and `MISTAKE_RATE` a second: answering them
+takes time from everybody else.
+"""
+MISTAKE_RATE = 10.0
 REFUSALS = 2 * UNSENT
 """Unsent bytes over which a client that is told of its mistakes is closed at once."""
 RING_SECONDS = 30
@@ -143,6 +148,7 @@ class NativeWire:
         self._heard_something = True
         self._credit: float = rates.audio_burst
         self._commands: float = rates.command_burst
+        self._mistakes: float = MISTAKES
         self._ticked = self._began = self._alive = self._beaten = house.clock.monotonic()
         self._slow_since: float | None = None
 
@@ -257,6 +263,7 @@ class NativeWire:
             if attachment.driver.error is not None:
                 raise attachment.driver.error
             self._attachment = attachment
+            attachment.there(self._began)
             self._welcome(message, attachment)
             await self._catch_up(attachment)
         except TenutoError as error:
@@ -362,6 +369,7 @@ class NativeWire:
             self._credit + passed * rates.audio_rate, max(self._credit, rates.audio_burst)
         )
         self._commands = min(rates.command_burst, self._commands + passed * rates.command_rate)
+        self._mistakes = min(MISTAKES, self._mistakes + passed * MISTAKE_RATE)
         if self._heard_something:
             self._heard_something, self._alive = False, now
             if self._attachment is not None:
@@ -407,8 +415,11 @@ class NativeWire:
             self._complain(error)
 
     def _complain(self, error: TenutoError) -> None:
-        """Say what is wrong with something that was sent. The socket stays open."""
+        """Say what is wrong with something that was sent. The socket stays open, unless that was too often."""
         self._answer(native.Error(code=error.code, message=error.message))
+        self._mistakes -= 1
+        if self._mistakes < 0:
+            self._close(CloseCode.PROTOCOL, "too many mistakes")
 
     def _refuse(self, error: TenutoError) -> None:
         """Say what is wrong; close the socket unless the client is attached already."""
