@@ -2,9 +2,11 @@
 
 import os
 import platform
+import re
 import secrets
 import time
 import uuid
+from pathlib import Path
 
 
 def new_id() -> str:
@@ -34,5 +36,41 @@ def new_epoch() -> str:
 
 
 def host_id() -> str:
-    """Return the name of this host process, new at each start: a restarted process is another owner."""
-    return f"{platform.node() or 'host'}-{os.getpid()}-{secrets.token_hex(4)}"
+    """Return the name of this host process, new at each start: a restarted process is another owner.
+
+    It says which process that is, where the system has such names, so that `is_gone` can tell on the same machine.
+    """
+    name = platform.node() or "host"
+    return f"{name}-{os.getpid()}.{_started(os.getpid())}.{_namespace()}-{secrets.token_hex(4)}"
+
+
+def is_gone(host: str) -> bool:
+    """Say whether it is certain that a host process of this machine, and of this boot, has ended.
+
+    Args:
+        host: What `host_id` returned in that process. One of another container or system is never certain to be gone.
+    """
+    named = re.fullmatch(r".*-(\d+)\.(\d+)\.(\d+)-[0-9a-f]{8}", host)
+    if named is None:
+        return False
+    pid, started, namespace = map(int, named.groups())
+    return bool(started) and namespace == _namespace() and _started(pid) != started
+
+
+def _started(pid: int) -> int:
+    """Return when a process was started, in ticks since the boot; 0 when there is none, or nothing tells."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return 0
+    # The second field is the program's name in brackets, which may hold anything. Z and X are dead.
+    fields = stat.rpartition(")")[2].split()
+    return 0 if fields[0] in "ZX" else int(fields[19])
+
+
+def _namespace() -> int:
+    """Return the number of the namespace in which process ids mean something; 0 when nothing tells."""
+    try:
+        return os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        return 0

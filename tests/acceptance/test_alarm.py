@@ -22,7 +22,7 @@ async def until(client: Client, kind: type[e.Event]) -> e.Event:
 
 
 async def test_timer_rings_though_the_server_was_killed(tmp_path: Path) -> None:
-    with Served(tmp_path, "--lease", "1", engine="text") as server:
+    with Served(tmp_path, engine="text") as server:
         async with Rest(server.url) as rest:
             session = (await rest.create_session()).session_id
         async with Client(server.websocket, session=session, ticket_source=server.url) as client:
@@ -38,7 +38,7 @@ async def test_timer_rings_though_the_server_was_killed(tmp_path: Path) -> None:
 
 
 async def test_timer_of_a_parked_session_waits_for_somebody_to_tell(tmp_path: Path) -> None:
-    with Served(tmp_path, "--lease", "1", "--grace", "0.1", engine="text") as server:
+    with Served(tmp_path, "--grace", "0.1", engine="text") as server:
         async with Rest(server.url) as rest:
             session = (await rest.create_session()).session_id
         here = functools.partial(

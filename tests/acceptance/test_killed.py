@@ -58,7 +58,7 @@ async def audio(speaker: LocalSpeaker, text: str) -> bytes:
 def recorded(pcm: bytes) -> bytes:
     """Return the engine's voice as a person's recording: at the microphone's rate, with some quiet before."""
     samples = soxr.resample(numpy.frombuffer(pcm, "<i2"), 22_050, RATE).astype("<i2")
-    return bytes(RATE) + samples.tobytes()
+    return bytes(RATE) + bytes(samples)
 
 
 def sounding(pcm: bytes) -> bytes:
@@ -114,7 +114,7 @@ async def test_fifty_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> No
     async with voice() as speaker:
         spoken = {text: recorded(await audio(speaker, text)) for text in SENTENCES}
         person = Person(spoken)
-        with Served(tmp_path, "--grace", "30", "--lease", "2", engine="local") as server:
+        with Served(tmp_path, engine="local") as server:
             async with Rest(server.url) as rest:
                 session = (await rest.create_session(config={"greeting": GREETING})).session_id
                 client = Client(

@@ -26,7 +26,9 @@ class BuiltInEngines:
 
     def __init__(self, config: TenutoConfig) -> None:
         if config.engine not in NAMES:
-            raise InvalidConfig(f"There is no engine {config.engine!r}. There are: {', '.join(NAMES)}.")
+            raise InvalidConfig(
+                f"There is no engine {config.engine!r}. There are: {', '.join(NAMES)}."
+            )
         self._name, self._listeners = config.engine, config.listeners
         self._brain: Brain | None = None
         self._parts: LocalParts | None = None

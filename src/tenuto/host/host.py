@@ -26,7 +26,7 @@ from tenuto.errors import (
     TenutoError,
 )
 from tenuto.host.engines import BuiltInEngines
-from tenuto.ids import host_id, new_epoch, new_id
+from tenuto.ids import host_id, is_gone, new_epoch, new_id
 from tenuto.session import config as settings
 from tenuto.session import core as c
 from tenuto.session import fold, history, ports, resume
@@ -452,7 +452,10 @@ class Tenuto:
             found.extend(page)
 
     def _driver(
-        self, state: fold.State, fence: int, opening: Callable[[], Coroutine[Any, Any, int]] | None = None
+        self,
+        state: fold.State,
+        fence: int,
+        opening: Callable[[], Coroutine[Any, Any, int]] | None = None,
     ) -> Driver:
         core = c.SessionCore(state, self.engines.capabilities, self.config.grace)
         return Driver(
@@ -561,7 +564,9 @@ class Tenuto:
             try:
                 due = await self.store.due(self.clock.now(), 100)
                 for head in due:
-                    if head.session not in self.sessions_here and head.expires <= 0:
+                    if head.session not in self.sessions_here and (
+                        head.expires <= 0 or is_gone(head.owner)
+                    ):
                         await self._ring(head)
             except TenutoError as error:
                 log.warning("alarms: %s", error.code)

@@ -14,6 +14,7 @@ import apsw
 import msgspec
 
 from tenuto.errors import AppendConflict, SessionLocked, SessionNotFound
+from tenuto.ids import is_gone
 from tenuto.session.ports import Append, Head, Lease, Loaded, NewSession, Query, Read, Row, Snapshot
 from tenuto.stores.ballast import Ballast
 from tenuto.stores.boottime import LeaseClock, boottime
@@ -160,12 +161,19 @@ class SqliteStore:
         session, owner, url, ttl = wanted
         boot, now = self._clock()
         values = {"session": session, "owner": owner, "url": url, "ttl": ttl}
-        row = cursor.execute(QUERIES["claim"], values | {"boot": boot, "now": now}).fetchone()
+        values |= {"boot": boot, "now": now}
+        row = cursor.execute(QUERIES["claim"], values).fetchone()
         if row is not None:
             return int(row[0])
         held = cursor.execute(QUERIES["holder"], (session,)).fetchone()
         if held is None:
             raise SessionNotFound(f"There is no session {session}.")
+        if is_gone(held[0]):
+            # Killed: nobody waits for a lease that nobody can renew.
+            _release(cursor, (session, held[0]))
+            taken = cursor.execute(QUERIES["claim"], values).fetchone()
+            assert taken is not None
+            return int(taken[0])
         raise SessionLocked(session, held[0], held[3] - now, held[1])
 
     def _renew(self, cursor: apsw.Cursor, wanted: tuple[str, Sequence[str], float]) -> set[str]:
