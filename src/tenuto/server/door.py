@@ -307,7 +307,8 @@ class Lingering:
             return
         timer = asyncio.get_running_loop().call_later(LINGER, raw.abort)
         raw.set_protocol(Rest(self._owner, timer, raw))
-        raw.write_eof()
+        with contextlib.suppress(OSError):  # The other side is gone already.
+            raw.write_eof()
         raw.resume_reading()
 
 

@@ -1,3 +1,4 @@
+import pytest
 from array import array
 from collections.abc import Sequence
 
@@ -116,3 +117,10 @@ def test_noise_does_not_run_over() -> None:
     audio = array("h", [0] * 320 + [32_767, -32_768] * 160)
     heard = array("h", Floor(NOISE).under(audio.tobytes()))
     assert heard[320:].tolist() == audio[320:].tolist()
+
+
+@pytest.mark.parametrize(("cmn", "times"), [("", 2), ("1,2,3", 1)])
+def test_only_the_first_utterance_is_listened_to_again(cmn: str, times: int) -> None:
+    settings = b'{"words": [], "cmn": "%b"}' % cmn.encode()
+    _, strict = recognition("bob", "bob", settings)
+    assert len(strict.heard) == times * 7_040
