@@ -55,11 +55,11 @@ class Returning:
     """Counts attempts and says how long to wait before the next.
 
     Args:
-        seed: Of the jitter; None for another one in each process.
+        seed: Of the jitter; None for one from the module `random`, which is another one in each process.
     """
 
     def __init__(self, seed: int | None = None) -> None:
-        self._random = random.Random(seed)
+        self._random = random.Random(random.getrandbits(64) if seed is None else seed)
         self._attempt = 0
         self._denials = 0
 

@@ -639,11 +639,15 @@ class Microphone:
 
     def start(self, stream: str, rate: int, offset: int) -> None:
         """A client's stream goes on at `offset`; a new stream begins there."""
+        goes_on = (stream, rate, offset) == (self.stream, self.rate, self.heard)
         if stream != self.stream or rate != self.rate:
             self._early.clear()
             self._early_bytes = 0
         self.stream, self.rate, self.heard, self.listens = stream, rate, offset, True
-        self._tune()
+        if goes_on:
+            self._choose()
+        else:
+            self._tune()
 
     def stop(self) -> None:
         """The client is gone: what still comes of its connection is not taken, as it comes again."""
@@ -661,7 +665,7 @@ class Microphone:
     def disconnect(self) -> None:
         """The link is gone: what comes from now on waits for the next one."""
         self._engine, self._is_ready = None, False
-        self.hear = self._keep if self.listens else self._drop
+        self._choose()
 
     def ready(self) -> None:
         """The link is ready: give it what waited."""
@@ -692,12 +696,15 @@ class Microphone:
         resamples = bool(self.rate) and wanted != self.rate
         self._resampler = Resampler(self.rate, wanted) if resamples else None
         self._shift = self._given - round(self.heard * self._ratio)
+        self._choose()
+
+    def _choose(self) -> None:
         if not self.listens:
             self.hear = self._drop
         elif not self._is_ready or self._engine is None:
             self.hear = self._keep
         else:
-            self.hear = self._resample if resamples else self._pass
+            self.hear = self._pass if self._resampler is None else self._resample
 
     def _pass(self, pcm: bytes | bytearray | memoryview, offset: int) -> None:
         assert self._engine is not None

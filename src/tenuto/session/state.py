@@ -16,7 +16,7 @@ An event that no row allows raises `IllegalEvent` and changes nothing.
 """
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import Enum, StrEnum
 
 from tenuto import events as e
 from tenuto.errors import IllegalEvent
@@ -65,7 +65,7 @@ class LinkSignal(Enum):
     CLOSE = "close"
 
 
-class Status(str, Enum):
+class Status(StrEnum):
     """What everyone sees: derived from the machines, never stored."""
 
     IDLE = "idle"

@@ -58,6 +58,10 @@ RING_SECONDS = 30
 """Seconds of microphone that a client that comes back may send at once."""
 MOST_NUMBER = 2**53
 """The largest number of a command: what every JSON library reads exactly."""
+WRAP = 1 << 32
+"""Samples after which an offset on the wire begins anew."""
+EARLY_AUDIO = 100
+"""Frames of audio that wait until the client is told their rate; more are dropped."""
 EARLY_EVENTS = 2_000
 """Events that wait while a client is told what it missed; one more, and it has to come back."""
 
@@ -137,13 +141,15 @@ class NativeWire:
         self._attaching = False
         self._early: list[ports.Row] | None = []
         """What happened while the client is told what it missed; None once it is live."""
+        self._early_audio: list[tuple[int, int, bytes]] | None = []
+        """What was spoken before the client was told at which rate; None once it was."""
         self._sent = 0
         """The last position that was sent."""
         self._microphone: _Deaf | Microphone = _Deaf()
         self._resampler: Resampler | None = None
         self._ratio = 1.0
-        self._resampled = (0, 0)
-        """The reply that is resampled, and the next sample of it at the client's rate."""
+        self._resampled = (0, 0, 0)
+        """The reply that is resampled, and the next sample of it, before and after."""
         self._choked = False
         self._heard_something = True
         self._credit: float = rates.audio_burst
@@ -172,7 +178,10 @@ class NativeWire:
             return
         kind, _, _, offset = native.HEAD.unpack_from(data)
         if kind == 1:
-            self._microphone.hear(data[8:], offset)
+            microphone = self._microphone
+            # An offset on the wire is modulo 2^32, a day at 48 kHz: it is the one nearest to where the stream is.
+            rounds = (microphone.heard - offset + WRAP // 2) // WRAP
+            microphone.hear(data[8:], offset + rounds * WRAP)
         else:
             self._bad_audio(data)
 
@@ -211,8 +220,14 @@ class NativeWire:
         carrier = self._carrier
         if carrier is None or self._choked:
             return
+        if self._early_audio is not None:
+            if len(self._early_audio) < EARLY_AUDIO:
+                self._early_audio.append((reply, offset, bytes(pcm)))
+            return
         if self._resampler is not None:
             offset, pcm = self._resample(self._resampler, reply, offset, pcm)
+            if not pcm:
+                return
         carrier.send_binary(native.HEAD.pack(2, 0, reply & 0xFFFF, offset & 0xFFFFFFFF) + pcm)
 
     def hush(self, reply: int) -> None:
@@ -244,9 +259,7 @@ class NativeWire:
         self._attaching = True
         self._house.spawn(self._attach(message, admission, joining))
 
-    async def _attach(
-        self, message: native.Attach, admission: Admission, joining: Joining
-    ) -> None:
+    async def _attach(self, message: native.Attach, admission: Admission, joining: Joining) -> None:
         try:
             if admission.tenant:
                 session = await self._house.load_session(message.session, tenant=admission.tenant)
@@ -307,6 +320,9 @@ class NativeWire:
                 },
             )
         )
+        early, self._early_audio = self._early_audio or [], None
+        for reply, offset, pcm in early:
+            self.audio(reply, offset, pcm)
 
     async def _catch_up(self, attachment: Attachment) -> None:
         carrier = self._carrier
@@ -405,7 +421,9 @@ class NativeWire:
 
     def _bad_audio(self, data: bytes | memoryview) -> None:
         if self._credit < 0:
-            self._refuse(TooMuch("Too much audio at once: send it no faster than four times real time."))
+            self._refuse(
+                TooMuch("Too much audio at once: send it no faster than four times real time.")
+            )
             self._close(CloseCode.OVERLOADED, "too much audio")
             return
         try:
@@ -461,17 +479,19 @@ class NativeWire:
     def _resample(
         self, resampler: Resampler, reply: int, offset: int, pcm: bytes | bytearray | memoryview
     ) -> tuple[int, bytes]:
-        known, at = self._resampled
-        if known != reply or offset == 0:
+        known, due, at = self._resampled
+        if (known, due) != (reply, offset):
             resampler.finish()
             at = round(offset * self._ratio)
         ready = resampler.push(pcm)
-        self._resampled = (reply, at + (len(ready) >> 1))
+        self._resampled = (reply, offset + (len(pcm) >> 1), at + (len(ready) >> 1))
         return at, ready
 
 
 class _Deaf:
     """Takes audio of a socket that has no microphone in the session."""
+
+    heard = 0
 
     def hear(self, pcm: bytes | bytearray | memoryview, offset: int) -> None:
         """Nobody listens: an observer, or a client that was superseded."""

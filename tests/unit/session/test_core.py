@@ -443,6 +443,32 @@ def test_a_reply_is_held_while_nobody_listens_and_goes_on_where_it_was_heard() -
     assert scene.mark(2.0, done=True)[0] == "reply.ended reply=1 heard=2.0"
 
 
+def test_a_reply_that_was_heard_to_its_end_is_over_when_the_client_comes_back_and_says_so() -> None:
+    scene = answering("One two three.", "Four five.")
+    scene.send(1.0, 2.0)
+    scene.leave()
+    assert scene.join(heard=(1, 2.0))[1:] == [
+        "reply.ended reply=1 heard=2.0",
+        "message.added message=2 role=agent text=One two three. Four five. reply=1",
+    ]
+    assert (scene.spoken, scene.state.turn) == ([], Turn.IDLE)
+
+
+def test_who_is_done_with_what_came_while_the_rest_is_under_way_has_not_heard_it() -> None:
+    scene = answering("One two three.", "Four five.")
+    scene.send(1.0, 2.0)
+    assert scene.mark(1.0, done=True) == []
+    assert scene.mark(1.95, done=True)[0] == "reply.ended reply=1 heard=2.0"
+
+
+def test_what_was_typed_by_somebody_who_is_spoken_to_is_answered_aloud_when_they_are_back() -> None:
+    scene = talking()
+    scene.write("What is it?")
+    scene.leave()
+    assert scene.answer("One two.")[0] == "reply.started reply=1 aloud=True"
+    assert (scene.spoken, scene.state.turn) == ([], Turn.HELD)
+
+
 def test_segments_that_come_while_nobody_listens_are_kept_for_whoever_comes_back() -> None:
     scene = talking()
     scene.say("What is it?")

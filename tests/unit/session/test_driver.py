@@ -20,7 +20,14 @@ from tenuto.session import core as c
 from tenuto.session import driver as driver_module
 from tenuto.session import fold, ports
 from tenuto.session.core import RETRIES
-from tenuto.session.driver import EARLY_SECONDS, RING_BYTES, RING_EVENTS, SNAPSHOT_EVERY, Microphone
+from tenuto.session.driver import (
+    EARLY_SECONDS,
+    PLACE_SECONDS,
+    RING_BYTES,
+    RING_EVENTS,
+    SNAPSHOT_EVERY,
+    Microphone,
+)
 from tenuto.session.state import Life, Link, Status, Turn
 from tenuto.testing.engine import Script, Step, voice
 from tests.unit.session.house import Ear, Hand, house, quiet
@@ -517,6 +524,59 @@ async def test_coming_back_just_after_the_last_frame_the_reply_is_not_taken_for_
         assert back.types[-2:] == ["reply.ended", "message.added"]
 
 
+async def test_a_reply_of_which_all_was_heard_ends_without_another_word() -> None:
+    _, make = scripted(Step(hear="Hi", say=["Hello."]))
+    async with house(make_engine=make) as at:
+        at.join(Ear())
+        at.driver.receive(c.Type(text="Hi"))
+        await asyncio.sleep(1.0)
+        await at.restart()
+        back = Ear()
+        at.join(back, heard=(1, len(voice("Hello.", 16_000)) / 32_000))
+        await asyncio.sleep(0.1)
+        assert back.types[-3:] == ["engine.ready", "reply.ended", "message.added"]
+        assert back.frames == []
+
+
+async def test_after_a_crash_the_words_that_were_heard_are_found_before_anybody_can_cut_them() -> (
+    None
+):
+    async with house() as at:
+        hand = await at.talking(Ear())
+        at.driver.receive(c.Type(text="Hi"))
+        await quiet()
+        hand.give(ports.Segment(turn=1, text="One two three.", last=True))
+        await quiet()
+        await at.restart()
+        at.join(Ear(), heard=(1, 0.9))
+        finding = asyncio.create_task(at.driver.find_place())
+        await quiet()
+        at.hands.last.give(ports.Ready())
+        await quiet()
+        assert not finding.done()
+        audio = at.hands.last.audio
+        assert audio is not None
+        audio.play(1, 0, SECOND, True)
+        await finding
+        at.driver.receive(c.Stop())
+        (message,) = [m for m in at.driver.core.state.recent if m.role == "agent"]
+        assert (message.text, message.said) == ("One two", "One two three.")
+
+
+async def test_an_engine_that_does_not_find_the_words_is_not_waited_for_for_long() -> None:
+    async with house() as at:
+        hand = await at.talking(Ear())
+        at.driver.receive(c.Type(text="Hi"))
+        await quiet()
+        hand.give(ports.Segment(turn=1, text="One two three.", last=True))
+        await quiet()
+        await at.restart()
+        at.join(Ear(), heard=(1, 0.9))
+        began = at.clock.monotonic()
+        await at.driver.find_place()
+        assert at.clock.monotonic() - began == pytest.approx(PLACE_SECONDS)
+
+
 async def test_audio_of_no_link_and_of_no_reply_goes_nowhere() -> None:
     async with house() as at:
         ear = Ear()
@@ -771,6 +831,21 @@ def test_a_sample_that_comes_twice_is_heard_once() -> None:
     assert hearing.frames == [(frame(320, 1), 0), (frame(160, 2), 320)]
 
 
+def test_what_comes_of_a_client_that_is_gone_is_not_taken() -> None:
+    microphone = Microphone()
+    microphone.start("a", 16_000, 0)
+    hearing = connected(microphone)
+    microphone.hear(frame(320, 1), 0)
+    microphone.stop()
+    microphone.hear(frame(320, 2), 320)
+    microphone.disconnect()
+    microphone.hear(frame(320, 2), 320)
+    assert (hearing.frames, microphone.heard) == ([(frame(320, 1), 0)], 320)
+    microphone.start("a", 16_000, 320)
+    microphone.hear(frame(320, 2), 320)
+    assert connected(microphone).frames == [(frame(320, 2), 0)]
+
+
 def test_lost_audio_is_a_gap_for_the_engine_too() -> None:
     microphone = Microphone()
     microphone.start("a", 16_000, 0)
@@ -841,6 +916,29 @@ def test_the_engine_counts_at_its_own_rate() -> None:
     assert microphone.at_client(480) == 5_760
     microphone.hear(frame(960), 48_000)
     assert hearing.offsets[-1] == 960 + (48_000 - 6_720) // 2
+
+
+def test_a_stream_that_goes_on_where_it_was_is_resampled_as_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[Halver] = []
+
+    def make(source: int, target: int) -> Halver:
+        made.append(Halver(source, target))
+        return made[-1]
+
+    monkeypatch.setattr(driver_module, "Resampler", make)
+    microphone = Microphone()
+    microphone.start("a", 48_000, 0)
+    hearing = connected(microphone, 24_000)
+    microphone.hear(frame(960), 0)
+    before = len(made)
+    microphone.stop()
+    microphone.start("a", 48_000, 960)
+    microphone.hear(frame(960), 960)
+    assert (hearing.offsets, len(made)) == ([0, 480], before), "one may hold something back"
+    microphone.start("a", 48_000, 480)
+    assert len(made) == before + 1
 
 
 @pytest.mark.usefixtures("halved")

@@ -47,6 +47,18 @@ def test_a_mark_does_not_take_back_what_was_heard() -> None:
     assert playback.heard(11.0) == 3.0
 
 
+def test_all_is_heard_when_the_last_sample_was_played_give_or_take_a_rounding() -> None:
+    assert Playback(1, queued=2.0, marked=1.999).is_heard
+    assert not Playback(1, queued=2.0, marked=1.9).is_heard
+
+
+def test_the_place_is_known_when_the_segment_that_was_heard_last_is_measured() -> None:
+    assert not Playback(1, marked=0.5).knows_place
+    assert not Playback(1, ends=[1.0], marked=1.5).knows_place
+    assert Playback(1, ends=[1.0, 2.0], marked=1.5).knows_place
+    assert Playback(1, ends=[1.0], marked=1.001).knows_place
+
+
 @pytest.mark.parametrize(
     ("heard", "text"),
     [

@@ -142,8 +142,6 @@ class World:
                 self.player.stop()
             case effects.Pause():
                 self.player.stop()
-            case effects.Pause():
-                self.player.stop()
             case effects.Quit():
                 if provider is not None:
                     provider.making = None

@@ -1,6 +1,7 @@
-import pytest
 from array import array
 from collections.abc import Sequence
+
+import pytest
 
 from tenuto.engines.local.listening_worker import Floor, Recognition
 
