@@ -29,7 +29,7 @@ from tenuto.host.engines import BuiltInEngines
 from tenuto.ids import host_id, is_gone, new_epoch, new_id
 from tenuto.session import config as settings
 from tenuto.session import core as c
-from tenuto.session import fold, history, ports, resume
+from tenuto.session import fold, history, ports, resume, stimuli
 from tenuto.session.config import SessionConfig
 from tenuto.session.driver import Driver
 from tenuto.session.history import HistoryPage
@@ -173,7 +173,7 @@ class Tenuto:
             driver = session.driver
             try:
                 for number in list(driver.core.state.here):
-                    driver.receive(c.Leave(attachment=number, reason="draining"))
+                    driver.receive(stimuli.Leave(attachment=number, reason="draining"))
             except TenutoError as error:
                 log.warning("session %s: %s while draining", session.session_id, error.code)
             driver.stop()
@@ -246,7 +246,7 @@ class Tenuto:
 
         driver = self._driver(state, 0, opening)
         driver.receive(
-            c.Create(
+            stimuli.Create(
                 session=session_id,
                 tenant=tenant,
                 user=user,
@@ -426,7 +426,7 @@ class Tenuto:
             raise SessionNotFound
         state = await self._fold(loaded)
         driver = self._driver(state, lease.fence)
-        driver.receive(c.Restore(host=self.id, fence=lease.fence))
+        driver.receive(stimuli.Restore(host=self.id, fence=lease.fence))
         session = self.sessions_here[session_id] = self._start(session_id, driver)
         return await session
 
@@ -575,7 +575,7 @@ class Tenuto:
         try:
             session = await self.load_session(head.session, tenant=head.tenant)
             if session.driver.core.state.life is not Life.ENDED:
-                await session.driver.commit(session.driver.receive(c.Due()))
+                await session.driver.commit(session.driver.receive(stimuli.Due()))
         except TenutoError as error:
             log.warning("session %s: alarm: %s", head.session, error.code)
 

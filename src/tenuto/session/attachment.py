@@ -8,8 +8,7 @@ import msgspec
 from tenuto import events as e
 from tenuto.errors import InvalidInput, NotAllowed, NotAuthenticated, TenutoError
 from tenuto.ids import new_secret
-from tenuto.session import core as c
-from tenuto.session import ports, resume
+from tenuto.session import ports, resume, stimuli
 from tenuto.session.driver import Driver
 
 PAGE = 300
@@ -84,7 +83,7 @@ class Attachment:
     def mark(self, reply: int, seconds: float, done: bool) -> None:
         """The client has played this much of a reply. Only the controller's word counts."""
         if self.is_controller:
-            self.driver.receive(c.Mark(reply=reply, seconds=seconds, done=done))
+            self.driver.receive(stimuli.Mark(reply=reply, seconds=seconds, done=done))
 
     def there(self, at: float) -> None:
         """The client was there at that moment, in seconds of a clock that does not jump: something came from it later."""
@@ -94,7 +93,7 @@ class Attachment:
     def leave(self, reason: str) -> None:
         """The client is gone."""
         if self.driver.error is None and not self.driver.core.state.ended:
-            self.driver.receive(c.Leave(attachment=self.number, reason=reason))
+            self.driver.receive(stimuli.Leave(attachment=self.number, reason=reason))
 
     def safe_microphone(self) -> int:
         """Return the sample of its microphone before which nothing can be lost any more."""
@@ -104,7 +103,7 @@ class Attachment:
     def command(
         self,
         number: int,
-        make: Callable[[str], c.Stimulus],
+        make: Callable[[str], stimuli.Stimulus],
         then: Callable[[int, TenutoError | None], None],
     ) -> None:
         """Carry out a command once, and call `then` with its position when it is durable, or with what refused it.
@@ -173,7 +172,7 @@ async def attach(driver: Driver, joining: Joining, listener: ports.Listener) -> 
     if joining.token:
         proof = resume.prove(state.clients.get(joining.client), joining.token, driver.now())
         if proof is resume.Proof.REUSED:
-            await driver.commit(driver.receive(c.Revoke(client=joining.client)))
+            await driver.commit(driver.receive(stimuli.Revoke(client=joining.client)))
         if proof is not resume.Proof.GOOD:
             raise NotAuthenticated("The resume token is not valid any more. Get a ticket.")
     epoch, position = joining.have or ("", 0)
@@ -189,7 +188,7 @@ async def attach(driver: Driver, joining: Joining, listener: ports.Listener) -> 
             goes_on = state.mic_until
 
     head = driver.receive(
-        c.Join(
+        stimuli.Join(
             role=joining.role,
             client=joining.client,
             transport=joining.transport,

@@ -26,7 +26,7 @@ from tenuto.audio.resample import Resampler
 from tenuto.clock import Clock
 from tenuto.errors import LeaseLost, SessionEnded, StoreError, TenutoError
 from tenuto.session import core as c
-from tenuto.session import effects, fold, ports
+from tenuto.session import effects, fold, ports, stimuli
 from tenuto.session.player import FRAME, Player
 from tenuto.session.state import Life, Status, Turn
 
@@ -132,7 +132,7 @@ class Driver:
         """Seconds since 1970-01-01 UTC, that do not jump while the session is here."""
         return self._wall + self._clock.monotonic()
 
-    def receive(self, stimulus: c.Stimulus) -> int:
+    def receive(self, stimulus: stimuli.Stimulus) -> int:
         """Take a stimulus and return the journal's head after it. Nothing of it is durable yet: see `when_durable`.
 
         Raises:
@@ -373,9 +373,9 @@ class Driver:
 
     def _park(self) -> None:
         self._grace = None
-        self._try(c.Park())
+        self._try(stimuli.Park())
 
-    def _try(self, stimulus: c.Stimulus) -> None:
+    def _try(self, stimulus: stimuli.Stimulus) -> None:
         """Receive from a timer or an engine, where nobody is there to be told of a refusal."""
         try:
             self.receive(stimulus)
@@ -396,7 +396,7 @@ class Driver:
 
     def _ring_due(self) -> None:
         self._alarm, self._alarm_due = None, None
-        self._try(c.Due())
+        self._try(stimuli.Due())
         self._arm_alarm()
 
     # ------------------------------------------------------------------------------------------------------------- the link
@@ -407,7 +407,7 @@ class Driver:
             engine = self._make_engine(opening.voice)
         except TenutoError as error:
             log.error("no engine: %s", error.message)
-            self._try(c.FromEngine(link=number, event=ports.Failed(reason=error.code)))
+            self._try(stimuli.FromEngine(link=number, event=ports.Failed(reason=error.code)))
             return
         rate = engine.capabilities.speaks or self.microphone.rate or 16_000
         link = _Link(number, engine, Player(rate, self.core), self)
@@ -446,7 +446,7 @@ class Driver:
                 log.warning("session %s: engine lost: %s", self.core.state.session, event.reason)
             case _:
                 pass
-        self._try(c.FromEngine(link=link.number, event=event))
+        self._try(stimuli.FromEngine(link=link.number, event=event))
         if isinstance(event, ports.Ready):
             link.ready()
             self.microphone.ready()
@@ -487,7 +487,7 @@ class Driver:
         elif self._is_all_sent():
             playback = self.core.playback
             if playback is not None and playback.is_heard:
-                self._try(c.Played(reply=playback.reply))
+                self._try(stimuli.Played(reply=playback.reply))
             else:
                 self._expect_played()
 
@@ -541,7 +541,7 @@ class Driver:
         if marks or (self.there is not None and self.there < arrived):
             self._look_later(reply, arrived)
         else:
-            self._try(c.Played(reply=reply))
+            self._try(stimuli.Played(reply=reply))
 
 
 class _Link:
@@ -572,7 +572,7 @@ class _Link:
         rate = engine.capabilities.hears or driver.microphone.rate or 16_000
         try:
             await engine.open(context, rate, _Out(self.player, driver))
-            driver._try(c.LinkAccepted(link=self.number))
+            driver._try(stimuli.LinkAccepted(link=self.number))
             async for event in engine:
                 driver.from_engine(self, event)
             driver.from_engine(self, ports.Failed(reason="closed"))

@@ -17,8 +17,7 @@ import msgspec
 
 from tenuto import events as e
 from tenuto.errors import EngineError, IllegalEvent, InvalidInput, TenutoError, TooMuch
-from tenuto.session import core as c
-from tenuto.session import ports
+from tenuto.session import ports, stimuli
 from tenuto.session.attachment import Attachment, Joining, attach
 from tenuto.session.config import SessionConfig
 from tenuto.session.driver import Driver
@@ -339,7 +338,7 @@ class Conversation:
     async def end(self, reason: str = "user") -> None:
         """End the conversation. Its history stays."""
         await self.session.driver.commit(
-            self.session.driver.receive(c.EndConversation(reason=reason))
+            self.session.driver.receive(stimuli.EndConversation(reason=reason))
         )
 
     async def history(self, limit: int = 50) -> list[Message]:
@@ -450,7 +449,7 @@ class Session:
         """
         self._hold()
         self.driver.receive(
-            c.StartConversation(conversation=conversation_id, parent=parent_id or "")
+            stimuli.StartConversation(conversation=conversation_id, parent=parent_id or "")
         )
         return Conversation(self, self.driver.core.state.conversation)
 
@@ -464,7 +463,7 @@ class Session:
         """
         self._hold()
         name = conversation_id or next(reversed(self.driver.core.state.conversations), "")
-        self.driver.receive(c.StartConversation(conversation=name or "?", resume=True))
+        self.driver.receive(stimuli.StartConversation(conversation=name or "?", resume=True))
         return Conversation(self, self.driver.core.state.conversation)
 
     async def send_message(self, text: str) -> Reply:
@@ -477,7 +476,7 @@ class Session:
         self._hold()
         if not self.driver.core.state.conversation:
             self.start_conversation()
-        self.driver.receive(c.Type(text=text, client="python"))
+        self.driver.receive(stimuli.Type(text=text, client="python"))
         answer = self._answers.expect(self.driver.core.state.turns)
         try:
             await self.driver.commit()
@@ -490,7 +489,7 @@ class Session:
     ) -> Self:
         """Have later conversations know something. Await it for durability."""
         self.driver.receive(
-            c.Remember(content=content, category=category, importance=importance, key=key)
+            stimuli.Remember(content=content, category=category, importance=importance, key=key)
         )
         return self
 
@@ -517,12 +516,12 @@ class Session:
         if self._face is not None and self._face.number in self.driver.core.state.here:
             self._face.leave("left")
         if self.driver.core.state.life is Life.DETACHED:
-            self.driver.receive(c.Park())
+            self.driver.receive(stimuli.Park())
         await self.driver.commit()
 
     async def end(self, reason: str = "user") -> None:
         """End the session for good. Its history can still be read."""
-        await self.driver.commit(self.driver.receive(c.End(reason=reason)))
+        await self.driver.commit(self.driver.receive(stimuli.End(reason=reason)))
 
     # ----------------------------------------------------------------------------------------------------------------- the face
 
@@ -533,7 +532,7 @@ class Session:
             if state.controller:
                 return
             self.driver.receive(
-                c.Join(role="controller", client="python", transport="python", opens=False)
+                stimuli.Join(role="controller", client="python", transport="python", opens=False)
             )
             self._face = Attachment(
                 self.driver, state.attachments, Joining(client="python", transport="python")

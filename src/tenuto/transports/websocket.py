@@ -25,8 +25,7 @@ from tenuto.errors import (
     TooMuch,
 )
 from tenuto.events import AttachmentRole
-from tenuto.session import core as c
-from tenuto.session import ports
+from tenuto.session import ports, stimuli
 from tenuto.session.attachment import Attachment, Joining
 from tenuto.session.driver import Microphone
 from tenuto.session.session import Session
@@ -516,17 +515,17 @@ def _joining(message: native.Attach, role: AttachmentRole) -> Joining:
     )
 
 
-def _stimulus(do: native.Do, client: str, cause: str) -> c.Stimulus:
+def _stimulus(do: native.Do, client: str, cause: str) -> stimuli.Stimulus:
     match do:
         case native.SendMessage(text=text):
-            return c.Type(text=text, client=client, cause=cause)
+            return stimuli.Type(text=text, client=client, cause=cause)
         case native.StopReply(heard=heard):
-            return c.Stop(heard=heard, cause=cause)
+            return stimuli.Stop(heard=heard, cause=cause)
         case native.StopListening():
-            return c.Hold(cause=cause)
+            return stimuli.Hold(cause=cause)
         case native.StartConversation(conversation=conversation):
-            return c.StartConversation(conversation=conversation, cause=cause)
+            return stimuli.StartConversation(conversation=conversation, cause=cause)
         case native.EndConversation():
-            return c.EndConversation(cause=cause)
+            return stimuli.EndConversation(cause=cause)
         case native.EndSession():
-            return c.End(cause=cause)
+            return stimuli.End(cause=cause)

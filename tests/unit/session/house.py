@@ -7,7 +7,7 @@ from typing import Any
 
 from tenuto.errors import TenutoError
 from tenuto.session import core as c
-from tenuto.session import fold, ports
+from tenuto.session import fold, ports, stimuli
 from tenuto.session.driver import Driver
 from tenuto.session.state import Status, Turn
 from tenuto.stores import rows
@@ -219,7 +219,7 @@ class House:
         await self.stopped()
         lease = await self.store.claim("s", "host", "", 60.0)
         self.driver = self.make(await self.folded(), fence=lease.fence)
-        self.driver.receive(c.Restore(host="host", fence=lease.fence))
+        self.driver.receive(stimuli.Restore(host="host", fence=lease.fence))
         self.start()
         await self.driver.commit()
 
@@ -246,7 +246,7 @@ class House:
     def join(self, ear: Ear, client: str = "tab", **more: Any) -> int:
         """Join as the controller with a loudspeaker, and listen from then on."""
         joining = {"role": "controller", "transport": "test", "voice": True, **more}
-        self.driver.receive(c.Join(client=client, **joining))
+        self.driver.receive(stimuli.Join(client=client, **joining))
         number = self.driver.core.state.attachments
         self.driver.add(number, ear)
         return number
@@ -274,7 +274,9 @@ async def house(
     """
     clock, hands = VirtualClock(), Hands(capabilities)
     made = House(Shelf(clock), hands, clock, grace, make_engine or hands)
-    made.driver.receive(c.Create(session="s", tenant="t", user="u", epoch="0" * 16, config={}))
+    made.driver.receive(
+        stimuli.Create(session="s", tenant="t", user="u", epoch="0" * 16, config={})
+    )
     made.start()
     try:
         yield made

@@ -16,8 +16,7 @@ from tenuto.errors import (
     TenutoError,
 )
 from tenuto.session import attachment as attachment_module
-from tenuto.session import core as c
-from tenuto.session import ports
+from tenuto.session import ports, stimuli
 from tenuto.session.attachment import Attachment, Joining, attach
 from tests.unit.session.house import Ear, House, house, quiet
 
@@ -36,8 +35,8 @@ async def missed(at: House, attachment: Attachment) -> list[list[int]]:
     return [[row.position for row in page] async for page in attachment.missed(at.store)]
 
 
-def remember(cause: str) -> c.Stimulus:
-    return c.Remember(content="x", cause=cause)
+def remember(cause: str) -> stimuli.Stimulus:
+    return stimuli.Remember(content="x", cause=cause)
 
 
 class Outcome:
@@ -69,7 +68,7 @@ async def test_a_new_client_of_a_new_session_is_told_everything_from_its_own_att
 async def test_a_client_that_was_here_is_told_what_it_missed_from_the_ring() -> None:
     async with house() as at:
         for number in range(5):
-            at.driver.receive(c.Remember(content=f"fact {number}"))
+            at.driver.receive(stimuli.Remember(content=f"fact {number}"))
         await at.driver.commit()
         ear = Ear()
         attachment = await come(at, ear, have=(EPOCH, 2))
@@ -91,7 +90,7 @@ async def test_what_the_ring_has_not_any_more_is_read_from_the_store_in_pages(
     monkeypatch.setattr(attachment_module, "PAGE", 2)
     async with house() as at:
         for number in range(4):
-            at.driver.receive(c.Remember(content=f"fact {number}"))
+            at.driver.receive(stimuli.Remember(content=f"fact {number}"))
         await at.driver.commit()
         at.driver.ring.clear()
         attachment = await come(at, have=(EPOCH, 0))
@@ -112,8 +111,8 @@ async def test_what_the_store_has_not_any_more_is_not_waited_for() -> None:
 
 async def test_a_client_that_missed_too_much_gets_the_session_as_it_is() -> None:
     async with house() as at:
-        at.driver.receive(c.StartConversation(conversation="a"))
-        at.driver.receive(c.Type(text="Hi"))
+        at.driver.receive(stimuli.StartConversation(conversation="a"))
+        at.driver.receive(stimuli.Type(text="Hi"))
         ear = Ear()
         attachment = await come(at, ear, have=("f" * 16, 2))
         assert (attachment.mode, attachment.after) == ("snapshot", attachment.head)
@@ -127,10 +126,10 @@ async def test_between_what_it_missed_and_what_it_is_told_there_is_no_gap() -> N
     async with house() as at:
         await at.driver.commit()
         at.store.open.clear()
-        at.driver.receive(c.Remember(content="before"))
+        at.driver.receive(stimuli.Remember(content="before"))
         await quiet()
         ear = Ear()
-        at.driver.receive(c.Remember(content="pending"))
+        at.driver.receive(stimuli.Remember(content="pending"))
         coming = asyncio.create_task(come(at, ear, have=(EPOCH, 0)))
         await quiet()
         at.store.open.set()
@@ -215,7 +214,7 @@ async def test_an_ended_session_still_answers_the_command_that_ended_it() -> Non
     async with house() as at:
         attachment, outcome = await come(at), Outcome()
         for _ in range(2):
-            attachment.command(1, lambda cause: c.End(cause=cause), outcome)
+            attachment.command(1, lambda cause: stimuli.End(cause=cause), outcome)
         await quiet()
         assert [error for _, error in outcome.all] == [None, None]
 
@@ -223,7 +222,7 @@ async def test_an_ended_session_still_answers_the_command_that_ended_it() -> Non
 async def test_what_the_session_refuses_the_command_is_told() -> None:
     async with house() as at:
         attachment, outcome = await come(at), Outcome()
-        attachment.command(1, lambda cause: c.Stop(cause=cause), outcome)
+        attachment.command(1, lambda cause: stimuli.Stop(cause=cause), outcome)
         attachment.command(0, remember, outcome)
         kinds = [(position, type(error)) for position, error in outcome.all]
         assert kinds == [(0, IllegalEvent), (0, InvalidInput)]
@@ -264,7 +263,7 @@ async def speaking(at: House, **more: Any) -> Attachment:
     attachment = await come(at, voice=True, **more)
     at.hands.last.give(ports.Ready())
     await quiet()
-    at.driver.receive(c.Type(text="Hi"))
+    at.driver.receive(stimuli.Type(text="Hi"))
     await quiet()
     at.hands.last.give(ports.Segment(turn=1, text="Hello.", last=True))
     await quiet()
@@ -313,7 +312,7 @@ async def test_leaving_twice_is_leaving_once() -> None:
         attachment.leave("lost")
         await at.driver.commit()
         assert [row.type for row in at.driver.ring].count("attachment.detached") == 1
-        at.driver.receive(c.End())
+        at.driver.receive(stimuli.End())
         attachment.leave("left")
         await at.stopped()
         attachment.leave("left")

@@ -16,7 +16,7 @@ from tenuto.errors import (
     SessionEnded,
 )
 from tenuto.session import core as c
-from tenuto.session import effects, fold, ports
+from tenuto.session import effects, fold, ports, stimuli
 from tenuto.session.core import LONGEST_NAME, LONGEST_TEXT, RETRIES
 from tenuto.session.state import Life, Link, Status, Turn
 
@@ -40,7 +40,9 @@ class Scene:
         """What the last verb wants done."""
         self.reflexes: list[effects.Reflex] = []
         self.config = {"greeting": greeting} if greeting else {}
-        self.do(c.Create(session="s", tenant="t", user="u", epoch="0" * 16, config=self.config))
+        self.do(
+            stimuli.Create(session="s", tenant="t", user="u", epoch="0" * 16, config=self.config)
+        )
 
     @property
     def state(self) -> fold.State:
@@ -49,7 +51,7 @@ class Scene:
     def status(self) -> Status:
         return self.core.status
 
-    def do(self, stimulus: c.Stimulus) -> list[str]:
+    def do(self, stimulus: stimuli.Stimulus) -> list[str]:
         self.core.receive(stimulus, self.now)
         self.reflexes = self.core.reflexes()
         taken = self.core.take()
@@ -80,28 +82,28 @@ class Scene:
 
     def join(self, client: str = "tab", **more: object) -> list[str]:
         joining = {"role": "controller", "transport": "test", "voice": True, "mic": f"{client}-mic"}
-        return self.do(c.Join(client=client, **{**joining, **more}))  # type: ignore[arg-type]
+        return self.do(stimuli.Join(client=client, **{**joining, **more}))  # type: ignore[arg-type]
 
     def leave(self) -> list[str]:
-        return self.do(c.Leave(attachment=self.state.controller, reason="lost"))
+        return self.do(stimuli.Leave(attachment=self.state.controller, reason="lost"))
 
     def write(self, text: str, cause: str = "") -> list[str]:
-        return self.do(c.Type(text=text, client="tab", cause=cause))
+        return self.do(stimuli.Type(text=text, client="tab", cause=cause))
 
     def say(self, text: str, until: int = 900) -> list[str]:
         began = self.engine(ports.SpeechBegan(offset=100))
         return began + self.engine(ports.SpeechFinished(until=until, text=text))
 
     def mark(self, seconds: float, *, done: bool = False) -> list[str]:
-        return self.do(c.Mark(reply=self.state.replies, seconds=seconds, done=done))
+        return self.do(stimuli.Mark(reply=self.state.replies, seconds=seconds, done=done))
 
     # The engine, and its audio.
 
     def engine(self, event: ports.EngineEvent) -> list[str]:
-        return self.do(c.FromEngine(link=self.core.link_number, event=event))
+        return self.do(stimuli.FromEngine(link=self.core.link_number, event=event))
 
     def ready(self) -> list[str]:
-        self.do(c.LinkAccepted(link=self.core.link_number))
+        self.do(stimuli.LinkAccepted(link=self.core.link_number))
         return self.engine(ports.Ready())
 
     def answer(self, *texts: str, turn: int = 0, last: bool = True) -> list[str]:
@@ -128,9 +130,9 @@ class Scene:
             fold.apply(state, event)
         self.core = c.SessionCore(state, self.core.capabilities)
         self.now += away
-        return self.do(c.Restore(host="h", fence=2))
+        return self.do(stimuli.Restore(host="h", fence=2))
 
-    def refuses(self, stimulus: c.Stimulus, why: type[Refused], match: str) -> None:
+    def refuses(self, stimulus: stimuli.Stimulus, why: type[Refused], match: str) -> None:
         """Law 4: it raises, and nothing has happened."""
         before = fold.encode(self.state)
         with pytest.raises(why, match=match):
@@ -265,8 +267,8 @@ def test_a_segment_that_says_nothing_leaves_no_trace_in_the_text() -> None:
 
 def test_a_client_that_does_not_mark_is_believed_to_have_played_what_was_sent() -> None:
     scene = answering("One two.")
-    assert scene.do(c.Played(reply=7)) == []
-    assert scene.do(c.Played(reply=1))[0] == "reply.ended reply=1 heard=1.0"
+    assert scene.do(stimuli.Played(reply=7)) == []
+    assert scene.do(stimuli.Played(reply=1))[0] == "reply.ended reply=1 heard=1.0"
 
 
 @pytest.mark.parametrize(("ends", "sent"), [((1.0,), 1.0), ((1.0, 2.0), 1.5)])
@@ -274,13 +276,13 @@ def test_what_is_not_all_sent_is_not_all_heard(ends: Sequence[float], sent: floa
     scene = answering("One two.", "Three.")
     scene.send(*ends, sent=sent)
     assert scene.mark(99.0, done=True) == []
-    assert scene.do(c.Played(reply=1)) == []
+    assert scene.do(stimuli.Played(reply=1)) == []
 
 
 def test_what_is_held_is_not_believed_to_have_been_played() -> None:
     scene = answering("One two.")
     scene.leave()
-    assert scene.do(c.Played(reply=1)) == []
+    assert scene.do(stimuli.Played(reply=1)) == []
 
 
 def test_the_engine_may_say_what_nobody_asked_for_and_nothing_happens() -> None:
@@ -290,7 +292,7 @@ def test_the_engine_may_say_what_nobody_asked_for_and_nothing_happens() -> None:
     assert scene.engine(ports.SpeechFinished(until=5, text="Hm?")) == []
     assert scene.engine(ports.Partial(text="Hm")) == []
     assert scene.mark(1.0) == []
-    assert scene.do(c.Played(reply=0)) == []
+    assert scene.do(stimuli.Played(reply=0)) == []
     scene.write("Hi")
     scene.answer("One.", turn=1)
     assert scene.answer("More.", turn=1) == []
@@ -336,7 +338,7 @@ def test_a_reply_that_was_all_heard_when_it_was_cut_has_nothing_beside_it() -> N
 
 def test_stop_cuts_where_the_client_says_it_was_heard() -> None:
     scene = answering("One two three.")
-    assert scene.do(c.Stop(heard=0.4, cause="tab:1")) == [
+    assert scene.do(stimuli.Stop(heard=0.4, cause="tab:1")) == [
         "reply.cut reply=1 reason=stopped heard=0.4",
         "message.added message=2 role=agent text=One reply=1 said=One two three.",
     ]
@@ -346,25 +348,25 @@ def test_stop_cuts_where_the_client_says_it_was_heard() -> None:
 def test_stop_without_a_word_of_what_was_heard_uses_the_marks(heard: float | None) -> None:
     scene = answering("One two three.")
     scene.mark(0.6)
-    assert scene.do(c.Stop(heard=heard))[0] == "reply.cut reply=1 reason=stopped heard=0.6"
+    assert scene.do(stimuli.Stop(heard=heard))[0] == "reply.cut reply=1 reason=stopped heard=0.6"
 
 
 def test_nobody_can_have_heard_more_than_was_sent() -> None:
     scene = answering("One two three.")
     scene.send(1.0, sent=0.5)
-    assert scene.do(c.Stop(heard=99.0))[0] == "reply.cut reply=1 reason=stopped heard=0.5"
+    assert scene.do(stimuli.Stop(heard=99.0))[0] == "reply.cut reply=1 reason=stopped heard=0.5"
 
 
 def test_stop_while_thinking_is_a_reply_that_was_never_begun() -> None:
     scene = talking()
     scene.write("Hi")
-    assert scene.do(c.Stop()) == ["reply.started reply=1", "reply.cut reply=1 reason=stopped"]
+    assert scene.do(stimuli.Stop()) == ["reply.started reply=1", "reply.cut reply=1 reason=stopped"]
     assert scene.reflexes == [effects.Hush(1), effects.Quit()]
     assert scene.answer("Too late.") == []
 
 
 def test_there_is_nothing_to_stop_when_nobody_speaks() -> None:
-    talking().refuses(c.Stop(heard=1.0), IllegalEvent, "no reply to stop")
+    talking().refuses(stimuli.Stop(heard=1.0), IllegalEvent, "no reply to stop")
 
 
 def test_a_written_reply_that_is_cut_was_delivered_so_far() -> None:
@@ -373,7 +375,7 @@ def test_a_written_reply_that_is_cut_was_delivered_so_far() -> None:
     scene.write("Hi")
     scene.ready()
     scene.answer("One.", last=False)
-    assert scene.do(c.Stop()) == [
+    assert scene.do(stimuli.Stop()) == [
         "reply.cut reply=1 reason=stopped",
         "message.added message=2 role=agent text=One. reply=1",
     ]
@@ -392,7 +394,7 @@ def test_who_comes_first_gets_a_conversation_and_an_engine() -> None:
     assert isinstance(opening, effects.OpenEngine)
     assert (opening.link, opening.voice) == (1, True)
     assert scene.status() is Status.PROCESSING
-    assert scene.do(c.LinkAccepted(link=9)) == []
+    assert scene.do(stimuli.LinkAccepted(link=9)) == []
     assert scene.ready() == ["engine.ready engine=scene link=1"]
     assert scene.status() is Status.IDLE
 
@@ -403,7 +405,7 @@ def test_who_only_writes_needs_an_engine_when_there_is_something_to_answer() -> 
         "attachment.attached attachment=1 role=controller"
     ]
     assert scene.effects == []
-    scene.refuses(c.Type(text="Hi"), IllegalEvent, "start one first")
+    scene.refuses(stimuli.Type(text="Hi"), IllegalEvent, "start one first")
 
 
 def test_an_observer_changes_nothing() -> None:
@@ -413,14 +415,14 @@ def test_an_observer_changes_nothing() -> None:
     ]
     assert (scene.effects, scene.state.life) == ([], Life.DETACHED)
     scene.join()
-    scene.do(c.Leave(attachment=1, reason="left"))
+    scene.do(stimuli.Leave(attachment=1, reason="left"))
     assert scene.effects == [effects.LetGo(1, "left")]
 
 
 def test_when_the_last_observer_leaves_the_grace_begins() -> None:
     scene = Scene()
     scene.join("desk", role="observer")
-    scene.do(c.Leave(attachment=1, reason="left"))
+    scene.do(stimuli.Leave(attachment=1, reason="left"))
     assert scene.effects == [effects.LetGo(1, "left"), effects.StartGrace()]
 
 
@@ -591,7 +593,7 @@ def test_reuse_of_a_token_revokes_the_client_everywhere() -> None:
     scene = talking()
     scene.join("desk", role="observer")
     scene.join("tab", role="observer")
-    assert scene.do(c.Revoke(client="tab")) == [
+    assert scene.do(stimuli.Revoke(client="tab")) == [
         "attachment.detached attachment=1 reason=revoked",
         "attachment.detached attachment=3 reason=revoked",
         "attachment.revoked",
@@ -601,7 +603,7 @@ def test_reuse_of_a_token_revokes_the_client_everywhere() -> None:
 
 
 def test_who_is_not_here_leaves_without_a_trace() -> None:
-    assert Scene().do(c.Leave(attachment=4, reason="lost")) == []
+    assert Scene().do(stimuli.Leave(attachment=4, reason="lost")) == []
 
 
 # ---------------------------------------------------------------------------------------------------------------- greetings
@@ -626,7 +628,7 @@ def test_a_greeting_that_nobody_heard_is_not_said_twice() -> None:
     scene = Scene(greeting="Hello.")
     scene.join()
     scene.ready()
-    scene.do(c.Stop())
+    scene.do(stimuli.Stop())
     scene.leave()
     scene.join()
     assert scene.spoken == []
@@ -643,7 +645,7 @@ def test_nobody_is_greeted_while_somebody_speaks() -> None:
     scene.join(opens=False)
     scene.ready()
     scene.leave()
-    scene.do(c.StartConversation(conversation=""))
+    scene.do(stimuli.StartConversation(conversation=""))
     scene.engine(ports.SpeechBegan(offset=100))
     scene.join()
     assert scene.spoken == []
@@ -714,7 +716,7 @@ def test_an_alarm_that_was_being_told_of_in_a_crash_is_cut_when_the_rest_is_not_
     scene = talking()
     scene.engine(ports.AlarmWanted(turn=1, due=1_010.0, text="tea"))
     scene.now = 1_010.0
-    scene.do(c.Due())
+    scene.do(stimuli.Due())
     scene.answer("Your tea", turn=-1, last=False)
     scene.crash()
     assert scene.join()[1] == "reply.cut reply=1 reason=crashed"
@@ -808,8 +810,8 @@ def test_the_late_words_of_a_link_that_is_gone_are_not_heard() -> None:
     scene.write("Hi")
     scene.engine(ports.Failed(reason="gone"))
     late = ports.Segment(turn=1, text="Late.", last=True)
-    assert scene.do(c.FromEngine(link=1, event=late)) == []
-    assert scene.do(c.LinkAccepted(link=1)) == []
+    assert scene.do(stimuli.FromEngine(link=1, event=late)) == []
+    assert scene.do(stimuli.LinkAccepted(link=1)) == []
     assert scene.core.link is Link.CONNECTING
 
 
@@ -819,12 +821,12 @@ def test_a_link_that_was_closed_before_it_was_ready_is_never_used_again() -> Non
     scene.write("Hi")
     scene.join()
     assert scene.core.link_number == 2
-    assert scene.do(c.FromEngine(link=1, event=ports.Ready())) == []
+    assert scene.do(stimuli.FromEngine(link=1, event=ports.Ready())) == []
 
 
 def test_a_link_is_ready_once() -> None:
     scene = talking()
-    scene.refuses(c.FromEngine(link=1, event=ports.Ready()), IllegalEvent, "link is ready")
+    scene.refuses(stimuli.FromEngine(link=1, event=ports.Ready()), IllegalEvent, "link is ready")
 
 
 def test_speech_without_a_conversation_is_nobodys() -> None:
@@ -842,9 +844,9 @@ def test_a_speech_that_goes_on_does_not_begin_again() -> None:
 
 def test_the_user_stops_listening() -> None:
     scene = talking()
-    assert (scene.do(c.Hold()), scene.effects) == ([], [])
+    assert (scene.do(stimuli.Hold()), scene.effects) == ([], [])
     scene.engine(ports.SpeechBegan(offset=1))
-    scene.do(c.Hold())
+    scene.do(stimuli.Hold())
     assert scene.asked == [ports.Finish()]
 
 
@@ -854,7 +856,7 @@ def test_an_engine_that_only_relays_is_asked_nothing() -> None:
     assert scene.state.turn is Turn.IDLE
     assert scene.effects == []
     scene.engine(ports.AlarmWanted(turn=1, due=0.0, text="tea"))
-    scene.do(c.Due())
+    scene.do(stimuli.Due())
     assert scene.effects == []
 
 
@@ -874,10 +876,10 @@ def test_what_the_engine_learns_and_forgets_is_remembered() -> None:
 
 def test_a_memory_is_added_by_hand() -> None:
     scene = Scene()
-    assert scene.do(c.Remember(content="Likes tea.")) == [
+    assert scene.do(stimuli.Remember(content="Likes tea.")) == [
         "memory.added memory=1 content=Likes tea."
     ]
-    scene.refuses(c.Remember(content=" "), InvalidInput, "needs content")
+    scene.refuses(stimuli.Remember(content=" "), InvalidInput, "needs content")
 
 
 def test_an_alarm_rings_now_when_somebody_is_there() -> None:
@@ -885,9 +887,9 @@ def test_an_alarm_rings_now_when_somebody_is_there() -> None:
     scene.engine(ports.AlarmWanted(turn=1, due=1_010.0, text="tea"))
     assert scene.engine(ports.AlarmWanted(turn=1, due=1_010.0, text="tea")) == [], "asked anew"
     scene.now = 1_009.0
-    assert scene.do(c.Due()) == []
+    assert scene.do(stimuli.Due()) == []
     scene.now = 1_010.0
-    assert scene.do(c.Due()) == ["alarm.rang alarm=1"]
+    assert scene.do(stimuli.Due()) == ["alarm.rang alarm=1"]
     assert scene.rings_asked == ["tea"]
     assert scene.answer("Your tea.", turn=-1) == [
         "reply.started reply=1 aloud=True alarm=1",
@@ -900,9 +902,9 @@ def test_an_alarm_waits_for_somebody() -> None:
     scene.engine(ports.AlarmWanted(turn=1, due=1_010.0, text="tea"))
     scene.leave()
     scene.now = 1_010.0
-    assert scene.do(c.Due()) == ["alarm.rang alarm=1"]
+    assert scene.do(stimuli.Due()) == ["alarm.rang alarm=1"]
     assert scene.rings_asked == []
-    scene.do(c.Park())
+    scene.do(stimuli.Park())
     scene.crash()
     assert scene.rings_asked == []
     scene.join()
@@ -913,11 +915,11 @@ def test_an_alarm_waits_until_nobody_speaks_and_then_the_next() -> None:
     scene = answering("One.")
     for text in ("tea", "eggs"):
         scene.engine(ports.AlarmWanted(turn=1, due=1_000.0, text=text))
-    scene.do(c.Due())
+    scene.do(stimuli.Due())
     assert scene.rings_asked == []
     scene.mark(1.0, done=True)
     assert scene.rings_asked == ["tea"]
-    assert (scene.do(c.Due()), scene.rings_asked) == ([], []), "it is being told of"
+    assert (scene.do(stimuli.Due()), scene.rings_asked) == ([], []), "it is being told of"
     scene.answer("Tea.", turn=-1)
     scene.send(1.0)
     scene.mark(1.0, done=True)
@@ -928,7 +930,7 @@ def rung() -> Scene:
     """An alarm rang, and the engine is finding words for it."""
     scene = talking()
     scene.engine(ports.AlarmWanted(turn=1, due=1_000.0, text="tea"))
-    scene.do(c.Due())
+    scene.do(stimuli.Due())
     assert scene.rings_asked == ["tea"]
     return scene
 
@@ -959,16 +961,16 @@ def test_an_alarm_outlives_the_engine_that_was_to_tell_of_it() -> None:
 def test_an_alarm_comes_after_a_reply_that_was_stopped() -> None:
     scene = answering("One.")
     scene.engine(ports.AlarmWanted(turn=1, due=1_000.0, text="tea"))
-    scene.do(c.Due())
-    scene.do(c.Stop())
+    scene.do(stimuli.Due())
+    scene.do(stimuli.Stop())
     assert scene.rings_asked == ["tea"]
 
 
 def test_an_alarm_starts_a_conversation_when_none_is_open() -> None:
     scene = talking()
     scene.engine(ports.AlarmWanted(turn=1, due=1_000.0, text="tea"))
-    scene.do(c.EndConversation())
-    assert scene.do(c.Due()) == ["alarm.rang alarm=1", "conversation.started"]
+    scene.do(stimuli.EndConversation())
+    assert scene.do(stimuli.Due()) == ["alarm.rang alarm=1", "conversation.started"]
     assert scene.rings_asked == ["tea"]
 
 
@@ -986,7 +988,7 @@ def test_an_alarm_is_cancelled() -> None:
 def test_the_next_conversation_ends_the_one_before() -> None:
     scene = answering("One two three.")
     scene.engine(ports.AlarmWanted(turn=1, due=2_000.0, text="tea"))
-    assert scene.do(c.StartConversation(conversation="next", parent="c1", cause="tab:1")) == [
+    assert scene.do(stimuli.StartConversation(conversation="next", parent="c1", cause="tab:1")) == [
         "reply.cut reply=1 reason=ended",
         "message.added message=2 role=agent text= reply=1 said=One two three.",
         "conversation.ended reason=next",
@@ -998,17 +1000,17 @@ def test_the_next_conversation_ends_the_one_before() -> None:
 def test_a_conversation_ends_in_the_middle_of_a_speech() -> None:
     scene = talking()
     scene.engine(ports.SpeechBegan(offset=100))
-    assert scene.do(c.EndConversation(cause="tab:1")) == [
+    assert scene.do(stimuli.EndConversation(cause="tab:1")) == [
         "speech.ended mic=tab-mic until=100 reason=lost",
         "conversation.ended reason=user",
     ]
-    scene.refuses(c.EndConversation(), IllegalEvent, "No conversation is open")
+    scene.refuses(stimuli.EndConversation(), IllegalEvent, "No conversation is open")
 
 
 def test_a_conversation_ends_while_the_engine_thinks() -> None:
     scene = talking()
     scene.write("Hi")
-    scene.do(c.EndConversation())
+    scene.do(stimuli.EndConversation())
     assert scene.reflexes == [effects.Quit()]
     assert scene.answer("Late.") == []
 
@@ -1017,42 +1019,44 @@ def test_a_conversation_is_resumed_without_a_greeting() -> None:
     scene = talking(greeting="Hello.")
     scene.send(1.0)
     scene.mark(1.0, done=True)
-    scene.do(c.EndConversation())
-    assert scene.do(c.StartConversation(conversation="c1", resume=True)) == ["conversation.resumed"]
-    assert scene.do(c.StartConversation(conversation="c1", resume=True)) == [], "it is open"
+    scene.do(stimuli.EndConversation())
+    assert scene.do(stimuli.StartConversation(conversation="c1", resume=True)) == [
+        "conversation.resumed"
+    ]
+    assert scene.do(stimuli.StartConversation(conversation="c1", resume=True)) == [], "it is open"
 
 
 def test_a_conversation_can_be_started_while_nobody_is_there() -> None:
     scene = Scene(greeting="Hello.")
-    assert scene.do(c.StartConversation(conversation="a")) == ["conversation.started"]
+    assert scene.do(stimuli.StartConversation(conversation="a")) == ["conversation.started"]
     assert scene.effects == []
 
 
 def test_a_made_up_name_is_a_free_one() -> None:
     scene = Scene()
-    scene.do(c.StartConversation(conversation="c2"))
-    scene.do(c.StartConversation(conversation=""))
+    scene.do(stimuli.StartConversation(conversation="c2"))
+    scene.do(stimuli.StartConversation(conversation=""))
     assert list(scene.state.conversations) == ["c2", "c3"]
 
 
 @pytest.mark.parametrize(
     ("start", "why", "match"),
     [
-        (c.StartConversation(conversation="x" * (LONGEST_NAME + 1)), InvalidInput, "100"),
-        (c.StartConversation(conversation="c1"), ConversationExists, "'c1'"),
-        (c.StartConversation(conversation="x", resume=True), ConversationNotFound, "'x'"),
-        (c.StartConversation(conversation="x", parent="y"), ConversationNotFound, "'y'"),
+        (stimuli.StartConversation(conversation="x" * (LONGEST_NAME + 1)), InvalidInput, "100"),
+        (stimuli.StartConversation(conversation="c1"), ConversationExists, "'c1'"),
+        (stimuli.StartConversation(conversation="x", resume=True), ConversationNotFound, "'x'"),
+        (stimuli.StartConversation(conversation="x", parent="y"), ConversationNotFound, "'y'"),
     ],
 )
 def test_a_conversation_that_cannot_be_started_leaves_the_open_one_open(
-    start: c.StartConversation, why: type[Refused], match: str
+    start: stimuli.StartConversation, why: type[Refused], match: str
 ) -> None:
     answering("One.").refuses(start, why, match)
 
 
 @pytest.mark.parametrize("text", ["", " \n", "x" * (LONGEST_TEXT + 1)])
 def test_a_message_has_words_and_not_too_many(text: str) -> None:
-    talking().refuses(c.Type(text=text), InvalidInput, "character")
+    talking().refuses(stimuli.Type(text=text), InvalidInput, "character")
 
 
 # ------------------------------------------------------------------------------------------------------------- parking, ending
@@ -1061,7 +1065,7 @@ def test_a_message_has_words_and_not_too_many(text: str) -> None:
 def test_a_session_parks_when_nobody_came_back() -> None:
     scene = answering("One two three.", last=False)
     scene.leave()
-    assert scene.do(c.Park()) == [
+    assert scene.do(stimuli.Park()) == [
         "reply.cut reply=1 reason=detached",
         "message.added message=2 role=agent text= reply=1 said=One two three.",
         "session.parked",
@@ -1074,7 +1078,7 @@ def test_a_parked_session_is_restored_and_answers_what_it_owes() -> None:
     scene = talking()
     scene.write("Hi")
     scene.leave()
-    scene.do(c.Park())
+    scene.do(stimuli.Park())
     assert scene.crash(away=86_400.0) == ["session.restored host=h fence=2"]
     scene.join()
     assert scene.answers_asked == [(1, "Hi", [])]
@@ -1082,14 +1086,14 @@ def test_a_parked_session_is_restored_and_answers_what_it_owes() -> None:
 
 def test_a_session_with_somebody_there_does_not_park() -> None:
     scene = talking()
-    assert (scene.do(c.Park()), scene.effects) == ([], [])
+    assert (scene.do(stimuli.Park()), scene.effects) == ([], [])
 
 
 def test_while_somebody_observes_only_the_engine_is_put_away() -> None:
     scene = talking()
     scene.join("desk", role="observer")
     scene.leave()
-    assert scene.do(c.Park()) == []
+    assert scene.do(stimuli.Park()) == []
     assert scene.effects == [effects.CloseEngine()]
     assert scene.state.life is Life.DETACHED
 
@@ -1097,23 +1101,23 @@ def test_while_somebody_observes_only_the_engine_is_put_away() -> None:
 @pytest.mark.parametrize(
     "stimulus",
     [
-        c.Join(role="observer", client="desk", transport="test"),
-        c.Join(role="controller", client="desk", transport="test", mic="m"),
-        c.Type(text="Hi"),
-        c.Stop(),
-        c.StartConversation(conversation=""),
-        c.EndConversation(),
-        c.Remember(content="x"),
-        c.Revoke(client="tab"),
-        c.End(),
+        stimuli.Join(role="observer", client="desk", transport="test"),
+        stimuli.Join(role="controller", client="desk", transport="test", mic="m"),
+        stimuli.Type(text="Hi"),
+        stimuli.Stop(),
+        stimuli.StartConversation(conversation=""),
+        stimuli.EndConversation(),
+        stimuli.Remember(content="x"),
+        stimuli.Revoke(client="tab"),
+        stimuli.End(),
     ],
     ids=lambda stimulus: type(stimulus).__name__,
 )
-def test_nothing_happens_to_a_parked_session(stimulus: c.Stimulus) -> None:
+def test_nothing_happens_to_a_parked_session(stimulus: stimuli.Stimulus) -> None:
     scene = talking()
     scene.write("Hi")
     scene.leave()
-    scene.do(c.Park())
+    scene.do(stimuli.Park())
     mic = scene.core.mic
     scene.refuses(stimulus, IllegalEvent, "parked")
     assert scene.core.mic == mic
@@ -1122,7 +1126,7 @@ def test_nothing_happens_to_a_parked_session(stimulus: c.Stimulus) -> None:
 def test_everything_ends_before_the_session_and_each_once() -> None:
     scene = answering("One two three.")
     scene.join("desk", role="observer")
-    assert scene.do(c.End(cause="tab:9")) == [
+    assert scene.do(stimuli.End(cause="tab:9")) == [
         "reply.cut reply=1 reason=ended",
         "message.added message=2 role=agent text= reply=1 said=One two three.",
         "conversation.ended reason=user",
@@ -1136,16 +1140,16 @@ def test_everything_ends_before_the_session_and_each_once() -> None:
         effects.CloseEngine(),
         effects.Unload(),
     ]
-    scene.refuses(c.Type(text="Hi"), SessionEnded, "has ended")
+    scene.refuses(stimuli.Type(text="Hi"), SessionEnded, "has ended")
 
 
 def test_a_session_in_which_nothing_happened_ends_too() -> None:
-    assert Scene().do(c.End(reason="timeout")) == ["session.ended reason=timeout"]
+    assert Scene().do(stimuli.End(reason="timeout")) == ["session.ended reason=timeout"]
 
 
 def test_a_session_with_wrong_settings_is_not_made() -> None:
     core = c.SessionCore(fold.State(), CAPABILITIES)
-    create = c.Create(session="s", tenant="t", user="u", epoch="0" * 16, config={"colour": 1})
+    create = stimuli.Create(session="s", tenant="t", user="u", epoch="0" * 16, config={"colour": 1})
     with pytest.raises(InvalidConfig):
         core.receive(create, 1.0)
     assert (core.take().events, core.state.position) == ([], 0)
@@ -1156,14 +1160,14 @@ def test_a_session_with_wrong_settings_is_not_made() -> None:
 
 def test_the_causes_of_commands_are_remembered_where_they_took_effect() -> None:
     scene = talking()
-    commands: list[c.Stimulus] = [
-        c.Type(text="Hi", cause="tab:1"),
-        c.Stop(cause="tab:2"),
-        c.StartConversation(conversation="d", cause="tab:3"),
-        c.EndConversation(cause="tab:4"),
-        c.StartConversation(conversation="d", resume=True, cause="tab:5"),
-        c.Remember(content="Likes tea.", cause="tab:6"),
-        c.End(cause="tab:7"),
+    commands: list[stimuli.Stimulus] = [
+        stimuli.Type(text="Hi", cause="tab:1"),
+        stimuli.Stop(cause="tab:2"),
+        stimuli.StartConversation(conversation="d", cause="tab:3"),
+        stimuli.EndConversation(cause="tab:4"),
+        stimuli.StartConversation(conversation="d", resume=True, cause="tab:5"),
+        stimuli.Remember(content="Likes tea.", cause="tab:6"),
+        stimuli.End(cause="tab:7"),
     ]
     for command in commands:
         scene.do(command)
@@ -1183,6 +1187,6 @@ def test_the_causes_of_commands_are_remembered_where_they_took_effect() -> None:
 
 def test_what_was_taken_is_not_given_twice() -> None:
     scene = talking()
-    scene.core.receive(c.Type(text="Hi"), 1.0)
+    scene.core.receive(stimuli.Type(text="Hi"), 1.0)
     assert len(scene.core.take().events) == 1
     assert scene.core.take().events == []

@@ -16,9 +16,8 @@ from tenuto.errors import (
     StoreUnavailable,
     TenutoError,
 )
-from tenuto.session import core as c
 from tenuto.session import driver as driver_module
-from tenuto.session import fold, ports
+from tenuto.session import fold, ports, stimuli
 from tenuto.session.core import RETRIES
 from tenuto.session.driver import (
     EARLY_SECONDS,
@@ -46,7 +45,7 @@ async def test_nobody_is_told_before_the_commit() -> None:
         hand = await at.talking(ear)
         at.store.open.clear()
         before = len(ear.rows)
-        position = at.driver.receive(c.Type(text="Hi"))
+        position = at.driver.receive(stimuli.Type(text="Hi"))
         at.driver.when_durable(position, told.append)
         await quiet()
         assert (ear.rows[before:], told, hand.requests) == ([], [], [])
@@ -64,7 +63,7 @@ async def test_first_listeners_then_waiters_then_the_engine() -> None:
         diary: list[str] = []
         hand = await at.talking(Ear(diary))
         diary.clear()
-        position = at.driver.receive(c.Type(text="Hi"))
+        position = at.driver.receive(stimuli.Type(text="Hi"))
         at.driver.watchers.append(lambda row, event: diary.append("watcher"))
         at.driver.when_durable(position, lambda error: diary.append("waiter"))
         hand.diary = diary
@@ -85,10 +84,10 @@ async def test_what_happens_during_an_append_is_the_next_one() -> None:
     async with house() as at:
         await at.driver.commit()
         at.store.open.clear()
-        at.driver.receive(c.StartConversation(conversation="a"))
+        at.driver.receive(stimuli.StartConversation(conversation="a"))
         await quiet()
         for text in ("one", "two", "three"):
-            at.driver.receive(c.Remember(content=text))
+            at.driver.receive(stimuli.Remember(content=text))
         await quiet()
         at.store.open.set()
         await at.driver.commit()
@@ -99,7 +98,7 @@ async def test_what_happens_during_an_append_is_the_next_one() -> None:
 async def test_whoever_gave_up_waiting_is_not_told() -> None:
     async with house() as at:
         at.store.open.clear()
-        at.driver.receive(c.Remember(content="x"))
+        at.driver.receive(stimuli.Remember(content="x"))
         waiting = asyncio.create_task(at.driver.commit())
         await quiet()
         waiting.cancel()
@@ -112,9 +111,9 @@ async def test_what_a_barge_in_overtakes_is_not_asked_after_it() -> None:
     async with house() as at:
         hand = await at.talking(Ear())
         at.store.open.clear()
-        at.driver.receive(c.Type(text="my name is"))
+        at.driver.receive(stimuli.Type(text="my name is"))
         await quiet()
-        at.driver.receive(c.Type(text="Alice"))
+        at.driver.receive(stimuli.Type(text="Alice"))
         at.store.open.set()
         await quiet()
         assert hand.asked == ["Cancel", "Ask my name is Alice"]
@@ -124,7 +123,7 @@ async def test_a_refused_stimulus_is_raised_and_stores_nothing() -> None:
     async with house() as at:
         await at.driver.commit()
         with pytest.raises(IllegalEvent):
-            at.driver.receive(c.Stop())
+            at.driver.receive(stimuli.Stop())
         await quiet()
         assert at.driver.durable == at.driver.core.state.position == 1
 
@@ -147,7 +146,7 @@ async def test_a_refused_append_lets_go_of_the_session(error: TenutoError, reaso
         hand = await at.talking(ear)
         before = len(ear.rows)
         at.store.refuse = error
-        at.driver.when_durable(at.driver.receive(c.Type(text="Hi")), told.append)
+        at.driver.when_durable(at.driver.receive(stimuli.Type(text="Hi")), told.append)
         with pytest.raises(type(error)):
             await at.driver.commit()
         await at.stopped()
@@ -155,7 +154,7 @@ async def test_a_refused_append_lets_go_of_the_session(error: TenutoError, reaso
         assert (at.unloaded, hand.requests, hand.closed) == (1, [], True)
         assert at.driver.error is error
         with pytest.raises(type(error)):
-            at.driver.receive(c.Type(text="Hi"))
+            at.driver.receive(stimuli.Type(text="Hi"))
         at.driver.when_durable(99, told.append)
         assert told == [error, error]
 
@@ -165,7 +164,7 @@ async def test_a_lease_that_is_lost_during_an_append_stops_everything_that_waits
         ear = Ear()
         hand = await at.talking(ear)
         at.store.open.clear()
-        at.driver.receive(c.Type(text="Hi"))
+        at.driver.receive(stimuli.Type(text="Hi"))
         await quiet()
         before = len(ear.rows)
         at.driver.lose(LeaseLost())
@@ -180,7 +179,7 @@ async def test_a_journal_that_exists_already_is_not_written_to() -> None:
     async with house() as at:
         await at.driver.commit()
         other = at.make(fold.State(), at.create)
-        other.receive(c.Create(session="s", tenant="t", user="u", epoch="1" * 16, config={}))
+        other.receive(stimuli.Create(session="s", tenant="t", user="u", epoch="1" * 16, config={}))
         run = asyncio.create_task(other.run())
         with pytest.raises(AppendConflict):
             await other.commit()
@@ -194,7 +193,7 @@ async def test_a_journal_that_exists_already_is_not_written_to() -> None:
 async def test_a_snapshot_is_kept_every_so_many_events() -> None:
     async with house() as at:
         for number in range(SNAPSHOT_EVERY * 2 + 10):
-            at.driver.receive(c.Remember(content=f"fact {number}"))
+            at.driver.receive(stimuli.Remember(content=f"fact {number}"))
             if number % 50 == 0:
                 await at.driver.commit()
         await at.driver.commit()
@@ -209,7 +208,7 @@ async def test_a_snapshot_is_kept_every_so_many_events() -> None:
 
 async def test_a_session_that_is_put_away_leaves_a_snapshot_of_its_end() -> None:
     async with house() as at:
-        at.driver.receive(c.Park())
+        at.driver.receive(stimuli.Park())
         await at.stopped()
         assert at.store.snapshots == [2]
         assert (await at.folded()).life is Life.PARKED
@@ -219,9 +218,9 @@ async def test_without_snapshots_a_session_goes_on() -> None:
     async with house() as at:
         at.store.no_snapshots = StoreUnavailable()
         for number in range(SNAPSHOT_EVERY + 1):
-            at.driver.receive(c.Remember(content=f"fact {number}"))
+            at.driver.receive(stimuli.Remember(content=f"fact {number}"))
         await at.driver.commit()
-        at.driver.receive(c.Park())
+        at.driver.receive(stimuli.Park())
         await at.stopped()
         assert at.store.snapshots == []
         assert (await at.folded()).life is Life.PARKED
@@ -234,7 +233,7 @@ async def test_the_ring_has_the_newest_events_and_not_more_than_so_many(
     monkeypatch.setattr(driver_module, "RING_EVENTS", 10)
     async with house() as at:
         for number in range(25):
-            at.driver.receive(c.Remember(content=f"fact {number}"))
+            at.driver.receive(stimuli.Remember(content=f"fact {number}"))
         await at.driver.commit()
         assert [row.position for row in at.driver.ring] == list(range(17, 27))
 
@@ -243,7 +242,7 @@ async def test_the_ring_has_not_more_than_so_many_bytes(monkeypatch: pytest.Monk
     monkeypatch.setattr(driver_module, "RING_BYTES", 5_000)
     async with house() as at:
         for number in range(10):
-            at.driver.receive(c.Remember(content=f"{number}" * 1_000))
+            at.driver.receive(stimuli.Remember(content=f"{number}" * 1_000))
         await at.driver.commit()
         assert [row.position for row in at.driver.ring] == [8, 9, 10, 11]
 
@@ -253,8 +252,8 @@ async def test_the_ring_has_not_more_than_so_many_bytes(monkeypatch: pytest.Monk
 
 async def test_an_engine_is_opened_with_the_context_and_then_asked() -> None:
     async with house() as at:
-        at.driver.receive(c.StartConversation(conversation="a"))
-        at.driver.receive(c.Type(text="Hi"))
+        at.driver.receive(stimuli.StartConversation(conversation="a"))
+        at.driver.receive(stimuli.Type(text="Hi"))
         await quiet()
         hand = at.hands.last
         assert (at.hands.voices, hand.rate) == ([False], 16_000)
@@ -268,10 +267,10 @@ async def test_an_engine_is_opened_with_the_context_and_then_asked() -> None:
 
 async def test_what_is_cancelled_before_the_engine_is_ready_is_never_asked() -> None:
     async with house() as at:
-        at.driver.receive(c.StartConversation(conversation="a"))
-        at.driver.receive(c.Type(text="one"))
+        at.driver.receive(stimuli.StartConversation(conversation="a"))
+        at.driver.receive(stimuli.Type(text="one"))
         await quiet()
-        at.driver.receive(c.Type(text="two"))
+        at.driver.receive(stimuli.Type(text="two"))
         await quiet()
         at.hands.last.give(ports.Ready())
         await quiet()
@@ -281,7 +280,7 @@ async def test_what_is_cancelled_before_the_engine_is_ready_is_never_asked() -> 
 async def test_an_engine_that_fails_is_closed_and_replaced_and_its_late_words_are_dropped() -> None:
     async with house() as at:
         first = await at.talking(Ear())
-        at.driver.receive(c.Type(text="Hi"))
+        at.driver.receive(stimuli.Type(text="Hi"))
         await quiet()
         first.give(
             ports.Failed(reason="gone"),
@@ -309,7 +308,7 @@ async def test_an_engine_that_cannot_be_opened_is_tried_again_and_in_the_end_it_
 
         at.hands.prepare = prepare
         at.join(ear)
-        at.driver.receive(c.Type(text="Hi"))
+        at.driver.receive(stimuli.Type(text="Hi"))
         await quiet()
         assert len(at.hands.made) == RETRIES + 1
         assert all(hand.closed for hand in at.hands.made)
@@ -394,7 +393,7 @@ async def test_a_reply_is_spoken_at_the_speed_of_time_and_ends_when_it_was_playe
     async with house(make_engine=make) as at:
         ear = Ear()
         at.join(ear)
-        at.driver.receive(c.Type(text="Hi"))
+        at.driver.receive(stimuli.Type(text="Hi"))
         # A square wave of 0.05 s a character, 24 characters; a tenth of a second of it is sent ahead.
         whole = voice("Hello there.", 16_000) + voice("How are you?", 16_000)
         await asyncio.sleep(1.0)
@@ -402,7 +401,7 @@ async def test_a_reply_is_spoken_at_the_speed_of_time_and_ends_when_it_was_playe
         await asyncio.sleep(0.2)
         assert b"".join(pcm for _, _, pcm in ear.frames) == whole
         assert at.status() is Status.SPEAKING
-        at.driver.receive(c.Mark(reply=1, seconds=1.2, done=True))
+        at.driver.receive(stimuli.Mark(reply=1, seconds=1.2, done=True))
         await at.driver.commit()
         assert ear.types[-2:] == ["reply.ended", "message.added"]
         script.check()
@@ -413,9 +412,9 @@ async def test_a_reply_is_held_and_goes_on_where_it_was_heard_when_somebody_come
     async with house(make_engine=make) as at:
         ear = Ear()
         number = at.join(ear)
-        at.driver.receive(c.Type(text="Hi"))
+        at.driver.receive(stimuli.Type(text="Hi"))
         await asyncio.sleep(0.5)
-        at.driver.receive(c.Leave(attachment=number, reason="lost"))
+        at.driver.receive(stimuli.Leave(attachment=number, reason="lost"))
         await at.driver.commit()
         assert ear.let_go == ["lost"]
         sent = len(ear.frames)
@@ -435,11 +434,11 @@ async def test_a_cut_sends_not_one_frame_more() -> None:
     async with house(make_engine=make) as at:
         ear = Ear()
         at.join(ear)
-        at.driver.receive(c.Type(text="Hi"))
+        at.driver.receive(stimuli.Type(text="Hi"))
         await asyncio.sleep(0.5)
         sent = len(ear.frames)
         assert sent > 0
-        at.driver.receive(c.Stop(heard=0.4))
+        at.driver.receive(stimuli.Stop(heard=0.4))
         assert ear.hushed == [1], "at once, and before the commit"
         await asyncio.sleep(1.0)
         assert len(ear.frames) == sent
@@ -453,7 +452,7 @@ async def test_only_those_who_are_spoken_to_hear_the_reply() -> None:
         at.join(reader, "desk", role="observer", voice=False)
         at.join(listener, "room", role="observer")
         at.join(controller)
-        at.driver.receive(c.Type(text="Hi"))
+        at.driver.receive(stimuli.Type(text="Hi"))
         await asyncio.sleep(1.0)
         assert reader.frames == []
         assert len(listener.frames) == len(controller.frames) > 0
@@ -464,7 +463,7 @@ async def test_who_does_not_mark_has_heard_the_reply_a_while_after_it_was_sent()
     async with house(make_engine=make) as at:
         ear = Ear()
         at.join(ear)
-        at.driver.receive(c.Type(text="Hi"))
+        at.driver.receive(stimuli.Type(text="Hi"))
         await asyncio.sleep(1.5)
         assert at.turn() is Turn.SPEAKING
         await asyncio.sleep(1.5)
@@ -475,10 +474,10 @@ async def test_who_still_marks_is_still_listening() -> None:
     _, make = scripted(Step(hear="Hi", say=["Hello."]))
     async with house(make_engine=make) as at:
         at.join(Ear())
-        at.driver.receive(c.Type(text="Hi"))
+        at.driver.receive(stimuli.Type(text="Hi"))
         for _ in range(20):
             await asyncio.sleep(0.25)
-            at.driver.receive(c.Mark(reply=1, seconds=0.1))
+            at.driver.receive(stimuli.Mark(reply=1, seconds=0.1))
         assert at.turn() is Turn.SPEAKING
         await asyncio.sleep(5.0)
         assert at.turn() is Turn.IDLE
@@ -489,10 +488,10 @@ async def test_over_a_dead_connection_nobody_has_heard_anything() -> None:
     async with house(make_engine=make) as at:
         number = at.join(Ear())
         at.driver.there = at.clock.monotonic()
-        at.driver.receive(c.Type(text="Hi"))
+        at.driver.receive(stimuli.Type(text="Hi"))
         await asyncio.sleep(9.0)
         assert at.turn() is Turn.SPEAKING
-        at.driver.receive(c.Leave(attachment=number, reason="lost"))
+        at.driver.receive(stimuli.Leave(attachment=number, reason="lost"))
         await asyncio.sleep(9.0)
         assert at.turn() is Turn.HELD
 
@@ -502,7 +501,7 @@ async def test_who_was_there_after_the_last_frame_has_heard_it() -> None:
     async with house(make_engine=make) as at:
         at.join(Ear())
         at.driver.there = at.clock.monotonic()
-        at.driver.receive(c.Type(text="Hi"))
+        at.driver.receive(stimuli.Type(text="Hi"))
         await asyncio.sleep(2.0)
         at.driver.there = at.clock.monotonic()
         await asyncio.sleep(3.0)
@@ -513,9 +512,9 @@ async def test_coming_back_just_after_the_last_frame_the_reply_is_not_taken_for_
     _, make = scripted(Step(hear="Hi", say=["Hello there, it is good to see you."]))
     async with house(make_engine=make) as at:
         number = at.join(Ear())
-        at.driver.receive(c.Type(text="Hi"))
+        at.driver.receive(stimuli.Type(text="Hi"))
         await asyncio.sleep(2.2)
-        at.driver.receive(c.Leave(attachment=number, reason="lost"))
+        at.driver.receive(stimuli.Leave(attachment=number, reason="lost"))
         back = Ear()
         at.join(back, heard=(1, 0.2))
         await asyncio.sleep(1.0)
@@ -528,7 +527,7 @@ async def test_a_reply_of_which_all_was_heard_ends_without_another_word() -> Non
     _, make = scripted(Step(hear="Hi", say=["Hello."]))
     async with house(make_engine=make) as at:
         at.join(Ear())
-        at.driver.receive(c.Type(text="Hi"))
+        at.driver.receive(stimuli.Type(text="Hi"))
         await asyncio.sleep(1.0)
         await at.restart()
         back = Ear()
@@ -543,7 +542,7 @@ async def test_after_a_crash_the_words_that_were_heard_are_found_before_anybody_
 ):
     async with house() as at:
         hand = await at.talking(Ear())
-        at.driver.receive(c.Type(text="Hi"))
+        at.driver.receive(stimuli.Type(text="Hi"))
         await quiet()
         hand.give(ports.Segment(turn=1, text="One two three.", last=True))
         await quiet()
@@ -558,7 +557,7 @@ async def test_after_a_crash_the_words_that_were_heard_are_found_before_anybody_
         assert audio is not None
         audio.play(1, 0, SECOND, True)
         await finding
-        at.driver.receive(c.Stop())
+        at.driver.receive(stimuli.Stop())
         (message,) = [m for m in at.driver.core.state.recent if m.role == "agent"]
         assert (message.text, message.said) == ("One two", "One two three.")
 
@@ -566,7 +565,7 @@ async def test_after_a_crash_the_words_that_were_heard_are_found_before_anybody_
 async def test_an_engine_that_does_not_find_the_words_is_not_waited_for_for_long() -> None:
     async with house() as at:
         hand = await at.talking(Ear())
-        at.driver.receive(c.Type(text="Hi"))
+        at.driver.receive(stimuli.Type(text="Hi"))
         await quiet()
         hand.give(ports.Segment(turn=1, text="One two three.", last=True))
         await quiet()
@@ -588,7 +587,7 @@ async def test_audio_of_no_link_and_of_no_reply_goes_nowhere() -> None:
         hand.audio.stop()
         audio = hand.audio
         hand.hang_up()
-        at.driver.receive(c.End())
+        at.driver.receive(stimuli.End())
         await at.stopped()
         audio.play(1, 0, SECOND, True)
         assert len(ear.frames) == 1
@@ -601,7 +600,7 @@ async def test_a_session_parks_after_the_grace() -> None:
     async with house(grace=30.0) as at:
         ear = Ear()
         hand = await at.talking(ear)
-        at.driver.receive(c.Leave(attachment=1, reason="lost"))
+        at.driver.receive(stimuli.Leave(attachment=1, reason="lost"))
         await asyncio.sleep(29.9)
         assert (hand.closed, at.driver.is_leaving) == (False, False)
         await asyncio.sleep(0.2)
@@ -622,7 +621,9 @@ async def test_who_comes_back_within_the_grace_finds_everything_as_it_was() -> N
     async with house(grace=30.0) as at:
         hand = await at.talking(Ear())
         for _ in range(3):
-            at.driver.receive(c.Leave(attachment=at.driver.core.state.controller, reason="lost"))
+            at.driver.receive(
+                stimuli.Leave(attachment=at.driver.core.state.controller, reason="lost")
+            )
             await asyncio.sleep(20.0)
             at.join(Ear())
         await asyncio.sleep(60.0)
@@ -666,7 +667,7 @@ async def test_what_is_pending_is_committed_before_a_driver_stops() -> None:
     async with house() as at:
         ear = Ear()
         await at.talking(ear)
-        at.driver.receive(c.Remember(content="last words"))
+        at.driver.receive(stimuli.Remember(content="last words"))
         at.driver.stop()
         await at.stopped()
         assert (ear.types[-1], ear.let_go) == ("memory.added", ["draining"])
@@ -677,11 +678,11 @@ async def test_after_the_end_it_is_said_to_have_ended() -> None:
     async with house() as at:
         ear = Ear()
         hand = await at.talking(ear)
-        await at.driver.commit(at.driver.receive(c.End()))
+        await at.driver.commit(at.driver.receive(stimuli.End()))
         await at.stopped()
         assert (ear.types[-1], ear.let_go, hand.closed) == ("session.ended", ["ended"], True)
         with pytest.raises(SessionEnded):
-            at.driver.receive(c.Type(text="Hi"))
+            at.driver.receive(stimuli.Type(text="Hi"))
         head = await at.store.head("s")
         assert head is not None and head.ended
 
@@ -693,7 +694,7 @@ async def test_a_second_controller_takes_over_and_the_first_is_told() -> None:
         at.join(second, "phone")
         await quiet()
         assert first.let_go == ["superseded"]
-        at.driver.receive(c.Remember(content="x"))
+        at.driver.receive(stimuli.Remember(content="x"))
         await at.driver.commit()
         assert (first.types[-1], second.types[-1]) == ("attachment.attached", "memory.added")
 
@@ -701,7 +702,7 @@ async def test_a_second_controller_takes_over_and_the_first_is_told() -> None:
 async def test_after_a_restart_the_session_is_what_it_was() -> None:
     async with house() as at:
         await at.talking(Ear())
-        at.driver.receive(c.Type(text="Hi"))
+        at.driver.receive(stimuli.Type(text="Hi"))
         await at.driver.commit()
         before = len(at.hands.made)
         await at.restart()

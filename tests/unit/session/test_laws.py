@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tenuto import events as e
 from tenuto.errors import IllegalEvent
-from tenuto.session import context, effects, fold, memory, ports
+from tenuto.session import context, effects, fold, memory, ports, stimuli
 from tenuto.session import core as c
 from tenuto.session.state import Life, Link, Turn
 from tests.unit.session.world import GREETING, MOVES, OFTEN, Move, World, is_settled
@@ -158,17 +158,26 @@ def _contexts(given_to_engine: Sequence[effects.Durable]) -> list[ports.Context]
 # ------------------------------------------------------------------------------------------------- law 6: restoring is silent
 
 SILENT = (effects.OpenEngine, effects.ToEngine, effects.Resume)
-NOBODY = (c.Restore, c.Due, c.Park, c.Leave, c.Revoke, c.Mark, c.Played, c.LinkAccepted)
+NOBODY = (
+    stimuli.Restore,
+    stimuli.Due,
+    stimuli.Park,
+    stimuli.Leave,
+    stimuli.Revoke,
+    stimuli.Mark,
+    stimuli.Played,
+    stimuli.LinkAccepted,
+)
 """Stimuli that nobody says anything with."""
 
 
 def restoring_is_silent(world: World) -> None:
     silent, conversation, greeted = False, "", set[str]()
     for step in world.steps:
-        if isinstance(step.stimulus, c.Restore):
+        if isinstance(step.stimulus, stimuli.Restore):
             silent = True
-        elif not isinstance(step.stimulus, (*NOBODY, c.FromEngine)) and not step.error:
-            silent = silent and isinstance(step.stimulus, c.Remember | c.Hold)
+        elif not isinstance(step.stimulus, (*NOBODY, stimuli.FromEngine)) and not step.error:
+            silent = silent and isinstance(step.stimulus, stimuli.Remember | stimuli.Hold)
         if silent:
             assert not any(isinstance(effect, SILENT) for effect in step.effects), (
                 f"{step.stimulus}"

@@ -19,8 +19,7 @@ from tenuto.errors import (
     StoreFull,
     TooMuch,
 )
-from tenuto.session import core as c
-from tenuto.session import history, ports
+from tenuto.session import history, ports, stimuli
 from tenuto.session.attachment import Joining
 from tenuto.session.history import HistoryPage
 from tenuto.session.session import MOST_UNREAD, Reader, Session
@@ -152,7 +151,7 @@ async def test_a_reply_that_was_never_begun_is_cut() -> None:
     async with live() as (session, at):
         asking = asyncio.create_task(session.send_message("Hi"))
         await hand(at)
-        at.driver.receive(c.Stop())
+        at.driver.receive(stimuli.Stop())
         reply = await asking
         assert (reply.text, reply.cut) == ("", "stopped")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from tenuto import events as e
 from tenuto.errors import TenutoError
 from tenuto.session import core as c
-from tenuto.session import effects, fold, ports
+from tenuto.session import effects, fold, ports, stimuli
 from tenuto.session.effects import Durable, Reflex
 from tenuto.session.player import Player
 from tenuto.session.state import Life, Link, Turn
@@ -41,7 +41,7 @@ Move = tuple[str, int]
 class Step:
     """What one stimulus did."""
 
-    stimulus: c.Stimulus
+    stimulus: stimuli.Stimulus
     error: TenutoError | None
     before: bytes
     after: bytes
@@ -81,7 +81,7 @@ class World:
         """The number of the newest link of this process."""
         self.commands = 0
         self.receive(
-            c.Create(
+            stimuli.Create(
                 session="s", tenant="t", user="u", epoch="0" * 16, config={"greeting": GREETING}
             )
         )
@@ -92,7 +92,7 @@ class World:
 
     # ------------------------------------------------------------------------------------------------------------ the host
 
-    def receive(self, stimulus: c.Stimulus) -> Step:
+    def receive(self, stimulus: stimuli.Stimulus) -> Step:
         """Do what the driver does, with a store that is durable at once."""
         core, error = self.core, None
         before, beside = fold.encode(core.state), self._beside()
@@ -126,7 +126,7 @@ class World:
         self.core = c.SessionCore(state, self.core.capabilities)
         self.player = Player(RATE, self.core)
         self.provider, self.opened = None, 0
-        self.receive(c.Restore(host="h", fence=len(self.steps)))
+        self.receive(stimuli.Restore(host="h", fence=len(self.steps)))
 
     def _beside(self) -> object:
         core, playback = self.core, self.core.playback
@@ -194,7 +194,7 @@ class World:
         reply = self.state.replies
         heard = (None, (reply, n / 10), (reply + 1, 1.0), (reply, float("inf")))[n % 4]
         self.receive(
-            c.Join(
+            stimuli.Join(
                 role="controller",
                 client=CLIENTS[n % 3],
                 transport="test",
@@ -208,52 +208,52 @@ class World:
 
     def observe(self, n: int) -> None:
         self.receive(
-            c.Join(role="observer", client=CLIENTS[n % 3], transport="test", voice=n % 2 > 0)
+            stimuli.Join(role="observer", client=CLIENTS[n % 3], transport="test", voice=n % 2 > 0)
         )
 
     def leave(self, n: int) -> None:
         here = [self.state.controller, *self.state.here, 99]
-        self.receive(c.Leave(attachment=here[n % len(here)], reason="lost"))
+        self.receive(stimuli.Leave(attachment=here[n % len(here)], reason="lost"))
 
     def revoke(self, n: int) -> None:
-        self.receive(c.Revoke(client=CLIENTS[n % 3]))
+        self.receive(stimuli.Revoke(client=CLIENTS[n % 3]))
 
     def type(self, n: int) -> None:
         cause = self.cause() if n % 2 else ""
-        self.receive(c.Type(text=QUESTIONS[n % len(QUESTIONS)], client="tab", cause=cause))
+        self.receive(stimuli.Type(text=QUESTIONS[n % len(QUESTIONS)], client="tab", cause=cause))
 
     def stop(self, n: int) -> None:
-        self.receive(c.Stop(heard=(None, 0.0, 0.7, 1e9)[n % 4], cause=self.cause()))
+        self.receive(stimuli.Stop(heard=(None, 0.0, 0.7, 1e9)[n % 4], cause=self.cause()))
 
     def hold(self, n: int) -> None:
-        self.receive(c.Hold())
+        self.receive(stimuli.Hold())
 
     def converse(self, n: int) -> None:
         known = list(self.state.conversations)
         names = ["", "a", "b", "c9", "x" * 101, *known]
         name, parent = names[n % len(names)], ("", "", "", "a", "nobody")[n % 5]
         self.receive(
-            c.StartConversation(
+            stimuli.StartConversation(
                 conversation=name, parent=parent, resume=n % 2 > 0, cause=self.cause()
             )
         )
 
     def finish(self, n: int) -> None:
-        self.receive(c.EndConversation(cause=self.cause()))
+        self.receive(stimuli.EndConversation(cause=self.cause()))
 
     def remember(self, n: int) -> None:
         content = ("Alice.", "Bob.", " ")[n % 3]
-        self.receive(c.Remember(content=content, key=("", "name")[n % 2], cause=self.cause()))
+        self.receive(stimuli.Remember(content=content, key=("", "name")[n % 2], cause=self.cause()))
 
     def mark(self, n: int) -> None:
         playback = self.core.playback
         sent = playback.sent if playback is not None else 1.0
         seconds = (sent, sent / 2, 0.0, 1e9, -1.0)[n % 5]
         reply = (self.state.replies, 1, 99)[n % 7 % 3]
-        self.receive(c.Mark(reply=reply, seconds=seconds, done=n % 2 > 0))
+        self.receive(stimuli.Mark(reply=reply, seconds=seconds, done=n % 2 > 0))
 
     def played(self, n: int) -> None:
-        self.receive(c.Played(reply=self.state.replies + n % 3 - 1))
+        self.receive(stimuli.Played(reply=self.state.replies + n % 3 - 1))
 
     def wait(self, n: int) -> None:
         seconds = (0.1, 0.5, 2.0, 100.0)[n % 4]
@@ -265,14 +265,14 @@ class World:
     def due(self, n: int) -> None:
         if self.state.due is not None and n % 4:
             self.now = max(self.now, self.state.due)
-        self.receive(c.Due())
+        self.receive(stimuli.Due())
 
     def park(self, n: int) -> None:
-        self.receive(c.Park())
+        self.receive(stimuli.Park())
 
     def end(self, n: int) -> None:
         if n % 4 == 0:
-            self.receive(c.End(cause=self.cause()))
+            self.receive(stimuli.End(cause=self.cause()))
 
     def revive(self, n: int) -> None:
         self.crash()
@@ -282,10 +282,10 @@ class World:
     def engine(self, event: ports.EngineEvent, n: int = 0) -> None:
         """Have the engine say something; now and then it is a link of long ago that does."""
         late = n % 8 == 7
-        self.receive(c.FromEngine(link=self.opened - late, event=event))
+        self.receive(stimuli.FromEngine(link=self.opened - late, event=event))
 
     def accept(self, n: int) -> None:
-        self.receive(c.LinkAccepted(link=self.opened - n % 2))
+        self.receive(stimuli.LinkAccepted(link=self.opened - n % 2))
 
     def ready(self, n: int) -> None:
         self.engine(ports.Ready(), n)
@@ -354,7 +354,7 @@ class World:
         if self.state.life is Life.PARKED:
             self.crash()
         self.receive(
-            c.Join(role="controller", client="last", transport="test", voice=True, mic="last")
+            stimuli.Join(role="controller", client="last", transport="test", voice=True, mic="last")
         )
         for _ in range(300):
             provider, playback = self.provider, self.core.playback
@@ -370,8 +370,8 @@ class World:
             elif playback is not None:
                 while self.player.tick(self.now) is not None:
                     self.now += 0.1
-                self.receive(c.Mark(reply=playback.reply, seconds=playback.queued, done=True))
-                self.receive(c.Played(reply=playback.reply))
+                self.receive(stimuli.Mark(reply=playback.reply, seconds=playback.queued, done=True))
+                self.receive(stimuli.Played(reply=playback.reply))
             else:
                 break
 
