@@ -9,8 +9,9 @@ playback of the open reply, which a client tells again when it comes back.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from tenuto import events as e
 from tenuto.errors import (
@@ -56,8 +57,7 @@ RETRIES = 3
 """Links that are opened in a row without one reply, before the session says that the engine is lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(msgspec.Struct, frozen=True):
     """What one or more stimuli made of the session, not yet durable."""
 
     events: list[e.Event]

@@ -301,9 +301,10 @@ class Driver:
             self._ring_bytes += len(row.body)
             while len(self.ring) > RING_EVENTS or self._ring_bytes > RING_BYTES:
                 self._ring_bytes -= len(self.ring.popleft().body)
-            for listener in list(self.listeners.values()):
-                listener.event(row)
-            for watcher in list(self.watchers):
+            if self.listeners:
+                for listener in list(self.listeners.values()):
+                    listener.event(row)
+            for watcher in self.watchers:
                 watcher(row, event)
 
     def tell_status(self) -> None:

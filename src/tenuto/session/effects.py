@@ -4,13 +4,12 @@ Durable effects wait for the commit of the events that they came with: whatever 
 carried out at once, before any commit: they stop something, and are safe to lose or to repeat.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from tenuto.session.ports import Context, Finish, Request
 
 
-@dataclass(frozen=True, slots=True)
-class OpenEngine:
+class OpenEngine(msgspec.Struct, frozen=True):
     """Durable. Open a new link and restore this context into it, silently."""
 
     link: int
@@ -19,58 +18,49 @@ class OpenEngine:
     context: Context
 
 
-@dataclass(frozen=True, slots=True)
-class ToEngine:
+class ToEngine(msgspec.Struct, frozen=True):
     """Durable. Send a request over the link, or as soon as it is ready."""
 
     request: Request
 
 
-@dataclass(frozen=True, slots=True)
-class Resume:
+class Resume(msgspec.Struct, frozen=True):
     """Durable. Speak from here on: what comes before `heard` seconds of the reply's audio was heard and is left out."""
 
     reply: int
     heard: float
 
 
-@dataclass(frozen=True, slots=True)
-class CloseEngine:
+class CloseEngine(msgspec.Struct, frozen=True):
     """Durable. Close the link."""
 
 
-@dataclass(frozen=True, slots=True)
-class LetGo:
+class LetGo(msgspec.Struct, frozen=True):
     """Durable. Tell an attachment that it is over, and forget it."""
 
     attachment: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class StartGrace:
+class StartGrace(msgspec.Struct, frozen=True):
     """Durable. Park the session when nobody has come back after the grace."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unload:
+class Unload(msgspec.Struct, frozen=True):
     """Durable. The session is parked or ended: give up the lease and forget it in RAM."""
 
 
-@dataclass(frozen=True, slots=True)
-class Hush:
+class Hush(msgspec.Struct, frozen=True):
     """Reflex. Stop this reply's audio here and at the client."""
 
     reply: int
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(msgspec.Struct, frozen=True):
     """Reflex. Stop sending audio. What a client has buffered is heard: the reply goes on after it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Quit:
+class Quit(msgspec.Struct, frozen=True):
     """Reflex. Have the engine drop the answer that it is making and speaking."""
 
 

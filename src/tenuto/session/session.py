@@ -257,6 +257,8 @@ class _Answers:
                 future.set_exception(error)
 
     def _take(self, row: ports.Row, event: e.Event) -> None:
+        if not self._asked:
+            return
         match event:
             case e.ReplyStarted(turn=turn):
                 self._turn, self._segments, self._cites, self._first = turn, [], [], 0.0
@@ -365,7 +367,7 @@ class Session:
         self._face: Attachment | None = None
 
     def __await__(self) -> Generator[Any, None, "Session"]:
-        yield from self.commit().__await__()
+        yield from self.driver.commit().__await__()
         return self
 
     async def __aenter__(self) -> Self:

@@ -3,15 +3,15 @@
 A stimulus is what happened outside, not yet what it means: the core makes events of it, or refuses it.
 """
 
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from tenuto import events as e
 from tenuto.session import ports
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Create:
+class Create(msgspec.Struct, frozen=True, kw_only=True):
     session: str
     tenant: str
     user: str
@@ -19,16 +19,14 @@ class Create:
     config: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restore:
+class Restore(msgspec.Struct, frozen=True, kw_only=True):
     """This host has taken the session."""
 
     host: str
     fence: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Join:
+class Join(msgspec.Struct, frozen=True, kw_only=True):
     """A client attaches."""
 
     role: e.AttachmentRole
@@ -47,19 +45,16 @@ class Join:
     """The open reply, and the seconds of it that the client has played."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leave:
+class Leave(msgspec.Struct, frozen=True, kw_only=True):
     attachment: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Revoke:
+class Revoke(msgspec.Struct, frozen=True, kw_only=True):
     client: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Type:
+class Type(msgspec.Struct, frozen=True, kw_only=True):
     """The user says something in writing."""
 
     text: str
@@ -67,8 +62,7 @@ class Type:
     cause: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stop:
+class Stop(msgspec.Struct, frozen=True, kw_only=True):
     """Cut the reply that is being made or spoken."""
 
     heard: float | None = None
@@ -76,29 +70,25 @@ class Stop:
     cause: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
+class Hold(msgspec.Struct, frozen=True, kw_only=True):
     """The user stops listening: what was said so far is all."""
 
     cause: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartConversation:
+class StartConversation(msgspec.Struct, frozen=True, kw_only=True):
     conversation: str
     parent: str = ""
     resume: bool = False
     cause: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndConversation:
+class EndConversation(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = "user"
     cause: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remember:
+class Remember(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody adds a memory by hand."""
 
     content: str
@@ -109,8 +99,7 @@ class Remember:
     cause: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
     """A client has played this much of a reply."""
 
     reply: int
@@ -118,36 +107,30 @@ class Mark:
     done: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Played:
+class Played(msgspec.Struct, frozen=True, kw_only=True):
     """All audio of the reply was sent, and no client has said for a while how much of it was played."""
 
     reply: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkAccepted:
+class LinkAccepted(msgspec.Struct, frozen=True, kw_only=True):
     link: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FromEngine:
+class FromEngine(msgspec.Struct, frozen=True, kw_only=True):
     link: int
     event: ports.EngineEvent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
+class Due(msgspec.Struct, frozen=True, kw_only=True):
     """It is late enough for the alarms that are due."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Park:
+class Park(msgspec.Struct, frozen=True, kw_only=True):
     pass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
+class End(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = "user"
     cause: str = ""
 
