@@ -82,11 +82,7 @@ class Floor:
     def under(self, pcm: bytes) -> bytes:
         """Return audio with noise under it, if it needs any."""
         heard = array("h", pcm)
-        for start in range(0, len(heard) - BLOCK + 1, BLOCK):
-            block = heard[start : start + BLOCK]
-            loudness = math.sqrt(sum(sample * sample for sample in block) / BLOCK)
-            self._loudest = max(self._loudest, loudness)
-            self._quietest = min(self._quietest, loudness)
+        self._measure(heard)
         if self._quietest * SILENT >= self._loudest:
             return pcm
         gain = FLOOR * self._loudest
@@ -94,6 +90,20 @@ class Floor:
         self._place = (self._place + len(heard)) % (len(self._noise) // 2)
         mixed = (int(sample + gain * extra) for sample, extra in zip(heard, noise, strict=False))
         return array("h", (max(-32_768, min(32_767, sample)) for sample in mixed)).tobytes()
+
+    def afresh(self, pcm: bytes) -> bytes:
+        """Return a whole utterance with noise under it, as loud at its beginning as at its end."""
+        floor = Floor(self._noise)
+        floor._measure(array("h", pcm))
+        pieces = range(0, len(pcm), PARTIALS)
+        return b"".join(floor.under(pcm[at : at + PARTIALS]) for at in pieces)
+
+    def _measure(self, heard: "array[int]") -> None:
+        for start in range(0, len(heard) - BLOCK + 1, BLOCK):
+            block = heard[start : start + BLOCK]
+            loudness = math.sqrt(sum(sample * sample for sample in block) / BLOCK)
+            self._loudest = max(self._loudest, loudness)
+            self._quietest = min(self._quietest, loudness)
 
 
 class Recognition:
@@ -117,7 +127,7 @@ class Recognition:
             if kind == b"E":
                 break
             audio = self._floor.under(body)
-            whole += audio
+            whole += body
             for decoder in decoders:
                 decoder.process_raw(audio, no_search=False, full_utt=False)
             since += len(body)
@@ -130,7 +140,7 @@ class Recognition:
         for decoder in decoders:
             decoder.end_utt()
         if not settings["cmn"] and 0 < len(whole) <= AGAIN:
-            self._listen_again(bytes(whole))
+            self._listen_again(self._floor.afresh(bytes(whole)))
         outcome = {"text": self._outcome(), "cmn": self._open.get_cmn(True)}
         pipe.send(b"T", json.dumps(outcome).encode())
 
