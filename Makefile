@@ -46,7 +46,7 @@ docs: .venv/.stamp-dev
 
 .venv/.stamp-run: pyproject.toml | .venv/bin/python
 	@echo "Installing Tenuto with the offline voice"
-	@$(PIP) --editable '.[local]'
+	@$(PIP) --editable '.[local,insight,redaction]'
 	@touch $@
 
 .venv/.stamp-dev: pyproject.toml | .venv/bin/python

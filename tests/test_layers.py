@@ -12,7 +12,7 @@ ROOT = TESTS.parent / "src" / "tenuto"
 
 LAYERS: list[set[str]] = [
     {"errors", "ids", "clock", "settings", "events"},
-    {"audio", "wire"},
+    {"audio", "wire", "text"},
     {"session"},
     {"transports", "engines", "stores", "cluster", "security", "client"},
     {"host"},
@@ -91,6 +91,7 @@ def test_nothing_imports_upwards_or_sideways() -> None:
         ("session/core.py", "from tenuto.host.host import Tenuto", "host"),
         ("stores/sqlite.py", "from tenuto.engines import echo", "engines"),
         ("wire/native.py", "import tenuto.session.core", "session"),
+        ("text/search.py", "from tenuto.wire import native", "wire"),
         ("client/socket.py", "from tenuto.session.ports import Row", "session"),
         ("host/host.py", "def later():\n    from tenuto.testing import clock", "testing"),
         ("session/core.py", "from .state import TURN", "a relative name"),

@@ -32,7 +32,7 @@ def runs(path: Path) -> bool:
 
 PURE = sorted(
     name
-    for folder in ("session", "wire", "audio")
+    for folder in ("session", "wire", "audio", "text")
     for path in (SOURCE / folder).rglob("*.py")
     if (name := path.relative_to(SOURCE).as_posix()) not in IMPURE
     if path.name != "__init__.py" and runs(path)
