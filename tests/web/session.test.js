@@ -219,7 +219,34 @@ test('comes back at once, then after 0.3 s, then later and later', async () => {
     waits.push(bench.clock.next / 1000);
     await bench.back();
   }
-  assert.deepEqual(waits, [0, 0.3, 0.6, 1.2, 2.4, 4.8, 5, 5]);
+  assert.deepEqual(waits, [0, 0.3, 0.6, 1, 1, 1, 1, 1]);
+});
+
+test('is never away for long while the microphone still holds all that was said, and then more rarely', async () => {
+  const bench = new Bench({ session: 's', token: 'k' });
+  const waits = [];
+  bench.session.connect();
+  await settle();
+  for (let attempt = 0; attempt < 8; attempt += 1) {
+    bench.clock.pass(5_000);
+    bench.socket.drop();
+    waits.push(bench.clock.next / 1000);
+    await bench.back();
+  }
+  assert.deepEqual(waits.slice(0, 4), [0, 0.3, 0.6, 1]);
+  assert.deepEqual(waits.slice(-1), [5]);
+});
+
+test('spares a server that asks to be spared', async () => {
+  const bench = new Bench();
+  await bench.live();
+  const waits = [];
+  for (let attempt = 0; attempt < 6; attempt += 1) {
+    bench.socket.drop(4100);
+    waits.push(bench.clock.next / 1000);
+    await bench.back();
+  }
+  assert.deepEqual(waits.slice(-1), [4.8]);
 });
 
 test('draws its pauses from the whole range', () => {

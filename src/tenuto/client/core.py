@@ -7,7 +7,8 @@ What it promises, whatever happens to connections:
 
 * every event is told once, in order; when the server cannot say what was missed, a `Restored` says so;
 * every command is carried out once, or refused once; one that was not answered is sent again;
-* what the microphone heard in the last 30 s is sent again from where the server has dealt with it;
+* what the microphone heard in the last 30 s is sent again from where the server has dealt with it; speech that is known to
+  have been lost beyond that is complained of, so that it can be said again;
 * the server knows to the sample what came out of the loudspeaker.
 
 Bounded: 256 commands, 30 s of microphone, 60 s of loudspeaker, `EARLY` audio frames before the rate is known.
@@ -36,7 +37,7 @@ from tenuto.client.microphone import Microphone
 from tenuto.client.outbox import Outbox
 from tenuto.client.returning import CloseClass, Returning, close_class, final_error, typed_error
 from tenuto.errors import InvalidAudio, InvalidInput, SessionEnded, TenutoError
-from tenuto.events import ReplyCut, ReplyStarted
+from tenuto.events import ReplyCut, ReplyStarted, SpeechEnded
 from tenuto.wire import native
 
 DEAD = 12.0
@@ -45,6 +46,7 @@ ROOM = 128 * 1024
 """Bytes of microphone that may be unsent in the socket; the rest waits in the ring."""
 PUMP = 0.05
 """Seconds between two looks at whether the socket has room again."""
+SPEECH_LOST = "What you said last was lost on the way. Say it again."
 EARLY = 64
 """Audio frames that may come before `attached` says their rate; the oldest go first."""
 
@@ -104,7 +106,7 @@ class ClientCore:
         )
         self.loudspeaker = Loudspeaker()
         self.outbox = Outbox()
-        self._returning = Returning(options.seed)
+        self._returning = Returning(options.seed, now)
         self._token = ""
         self._showed_token = False
         self._attached: native.Attached | None = None
@@ -114,6 +116,10 @@ class ClientCore:
         self._said: TenutoError | None = None
         self._moved = 0.0
         self._pumped_at = now
+        self._unheard: int | None = None
+        """The sample at which speech began that was not understood before its host was gone; None when there is none."""
+        self._goes_on = 0
+        """The sample from which this connection has been sent the microphone."""
         self._early: list[bytes] = []
         self._output: list[Send | Close] = []
         self._items: list[Item] = []
@@ -195,7 +201,7 @@ class ClientCore:
             return
         kind = close_class(code)
         if self._live_at is not None:
-            self._returning.was_live(now - self._live_at)
+            self._returning.was_live(now - self._live_at, now)
         self._open, self._attached, self._live_at = False, None, None
         if kind is CloseClass.CREDENTIALS:
             was_token, self._token = self._showed_token, ""
@@ -205,7 +211,7 @@ class ClientCore:
             self._closed(final_error(code, reason, self._said))
             return
         self._become("reconnecting")
-        self.connect_at = now + max(self._returning.wait(code), self._moved)
+        self.connect_at = now + max(self._returning.wait(code, now), self._moved)
 
     def text(self, data: bytes | str, now: float) -> None:
         """Take one text frame. A message of a kind that this version does not know is skipped."""
@@ -222,11 +228,12 @@ class ClientCore:
             case native.Attached():
                 self._welcome(message, now)
             case native.SnapshotFrame(position=position, state=state):
-                self.position = position
+                self.position, self._unheard = position, None
                 self._items.append(Restored(position, msgspec.json.decode(state)))
             case native.Live():
                 self._live_at = now
                 self._become("live")
+                self._admit_lost_speech()
             case native.Ok(number=number, position=position):
                 if self.outbox.answered(number):
                     self._answers.append(Answered(number, position))
@@ -242,7 +249,10 @@ class ClientCore:
             case native.Error(code=code, message=text):
                 self._said = typed_error(code, text)
                 self._items.append(Complained(code, text))
-            case native.Beat() | native.Bye():
+            case native.Beat(mic=safe):
+                if self._unheard is not None and self._unheard < safe:
+                    self._unheard = None
+            case native.Bye():
                 pass
 
     def binary(self, data: bytes | bytearray | memoryview, now: float) -> None:
@@ -356,7 +366,7 @@ class ClientCore:
         for frame in early:
             self.binary(frame, now)
         if self.microphone is not None:
-            self.microphone.rewind(message.mic)
+            self._goes_on = self.microphone.rewind(message.mic)
         self.outbox.begin(message.commands, now)
         # What was said comes first: it is older than what was typed meanwhile, or as old.
         self._pump(now)
@@ -379,7 +389,15 @@ class ClientCore:
             self.loudspeaker.expect(event.reply)
         elif isinstance(event, ReplyCut):
             self.loudspeaker.hush(event.reply)
+        elif isinstance(event, SpeechEnded) and event.mic == self.options.stream:
+            self._unheard = event.until if event.reason == "lost" else None
         self._items.append(Happened(position, event, body))
+
+    def _admit_lost_speech(self) -> None:
+        """Complain of speech that the server began to hear and never will again: it is older than what is kept."""
+        if self._talks and self._unheard is not None and self._unheard < self._goes_on:
+            self._unheard = None
+            self._items.append(Complained("speech_lost", SPEECH_LOST))
 
     def _send_commands(self, now: float) -> None:
         if self._attached is not None:

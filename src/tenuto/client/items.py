@@ -47,6 +47,7 @@ class Complained(msgspec.Struct, frozen=True):
     """The server could not take something that was sent; the connection stays."""
 
     code: str
+    """The server's, as in `tenuto.errors`; or `speech_lost`: it began to hear something and could not be sent it again."""
     message: str
 
 

@@ -45,9 +45,10 @@ class Microphone:
         """
         self._ring.append(self._ring.end, pcm)
 
-    def rewind(self, offset: int) -> None:
-        """Send from this sample on: what the server has not dealt with, as far as it is kept."""
+    def rewind(self, offset: int) -> int:
+        """Send from this sample on: what the server has not dealt with, as far as it is kept. Returns where that begins."""
         self._next = min(offset, self._ring.end)
+        return max(self._next, self._ring.start)
 
     def frames(self, room: int) -> list[bytes]:
         """Return the audio frames to send now.

@@ -146,6 +146,10 @@ class Rest:
         query = {"limit": limit} | ({"before": before} if before is not None else {})
         return await self._call(History, "GET", _path(session_id, "history"), params=query)
 
+    async def analytics(self, session_id: str) -> dict[str, Any]:
+        """Return what was counted of a session: `analytics`, `conversations`, `metrics`, `usage`, `cost` and `turns`."""
+        return await self._call(dict[str, Any], "GET", _path(session_id, "analytics"))
+
     async def ticket(
         self, session_id: str, role: Literal["controller", "observer"] = "controller"
     ) -> Ticket:

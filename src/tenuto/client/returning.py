@@ -2,11 +2,16 @@
 
 The classes of close codes are `wire.native.CloseCode`'s: 4000 final, 4100 back off, 4200 at once, 4300 with new
 credentials. Anything else, or no code at all, is the network: come back.
+
+Somebody may be speaking meanwhile, and the microphone's ring does not wait: for as long as it still holds everything that
+was said, a client is never away for more than `SOON` by its own choice. Only then, and for a server that asks to be
+spared, attempts become rare.
 """
 
 import random
 from enum import Enum
 
+from tenuto.client.microphone import SECONDS
 from tenuto.errors import (
     InvalidInput,
     NotAllowed,
@@ -19,6 +24,10 @@ from tenuto.wire.native import CloseCode
 
 FIRST = (0.0, 0.3)
 """Seconds before the first two attempts; then full jitter (AWS: exponential backoff and jitter)."""
+SOON = 2.0
+"""Seconds between two attempts, at most, in the first `KEEN` seconds."""
+KEEN = SECONDS
+"""Seconds since the last steady connection for which attempts come soon: the microphone's ring is that long."""
 LONGEST = 10.0
 """Seconds between two attempts, at most."""
 OVERLOADED_FROM = 4
@@ -52,32 +61,39 @@ def close_class(code: int | None) -> CloseClass:
 
 
 class Returning:
-    """Counts attempts and says how long to wait before the next.
+    """Counts attempts and says how long to wait before the next. `now` is seconds of a clock that does not jump.
 
     Args:
         seed: Of the jitter; None for one from the module `random`, which is another one in each process.
+        now: When the first attempt is made.
     """
 
-    def __init__(self, seed: int | None = None) -> None:
+    def __init__(self, seed: int | None = None, now: float = 0.0) -> None:
         self._random = random.Random(random.getrandbits(64) if seed is None else seed)
         self._attempt = 0
         self._denials = 0
+        self._steady_at = now
+        """When the last steady connection was lost; before the first one, when it began."""
+        self._spare = False
+        """Whether a server has asked to be spared since then."""
 
-    def was_live(self, seconds: float) -> None:
-        """The connection that was lost had been live for so long."""
+    def was_live(self, seconds: float, now: float) -> None:
+        """The connection that is lost now had been live for so long."""
         self._denials = 0
         if seconds >= STEADY:
-            self._attempt = 0
+            self._attempt, self._steady_at, self._spare = 0, now, False
 
-    def wait(self, code: int | None) -> float:
+    def wait(self, code: int | None, now: float) -> float:
         """Return the seconds to wait after a connection that ended with this code, or was never made."""
         kind = close_class(code)
         if kind is CloseClass.BACK_OFF:
-            self._attempt = max(self._attempt, OVERLOADED_FROM)
+            self._attempt, self._spare = max(self._attempt, OVERLOADED_FROM), True
         attempt, self._attempt = self._attempt, self._attempt + 1
         if attempt < len(FIRST):
             return FIRST[attempt]
-        return self._random.uniform(0.0, min(LONGEST, FIRST[1] * 2.0 ** min(attempt, 10)))
+        keen = not self._spare and now - self._steady_at < KEEN
+        longest = SOON if keen else LONGEST
+        return self._random.uniform(0.0, min(longest, FIRST[1] * 2.0 ** min(attempt, 10)))
 
     def denied(self) -> bool:
         """Fresh credentials were refused. Returns whether that is final."""

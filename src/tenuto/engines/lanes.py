@@ -1,7 +1,7 @@
 """How the tasks of an engine are owned: a lane does jobs in order, an outbox keeps events for the
-session.
+session. A pace spreads what takes the event loop's own time.
 
-A lane has a task only while it has something to do, so an idle engine has none. Both are bounded.
+A lane has a task only while it has something to do, so an idle engine has none. All are bounded.
 """
 
 import asyncio
@@ -72,6 +72,61 @@ class Lane:
         finally:
             if self._task is asyncio.current_task():
                 self._task = None
+
+
+class Pace:
+    """Does short jobs at once and in order, but only so much in one turn of the event loop: what comes
+    all together, like the audio of half a minute, is spread over as many turns as it takes.
+
+    Args:
+        most: The size of the jobs of one turn, in samples; the last one may go beyond it.
+        limit: The size of those that wait. Of more, the oldest are done at once all the same.
+    """
+
+    def __init__(self, most: int, limit: int) -> None:
+        self._most, self._limit = most, limit
+        self._done = 0
+        """The size of what was done in this turn."""
+        self._jobs: deque[tuple[Callable[[], None], int]] = deque()
+        self._waiting = 0
+        self._next: asyncio.Handle | None = None
+
+    def takes(self, size: int) -> bool:
+        """Return whether a job is to be done here and now; if so, it counts. If not, give it to `later`."""
+        if self._jobs or self._done >= self._most:
+            return False
+        self._count(size)
+        return True
+
+    def later(self, job: Callable[[], None], size: int) -> None:
+        """Do this in its turn."""
+        self._jobs.append((job, size))
+        self._waiting += size
+        while self._waiting > self._limit:
+            self._do_one()
+
+    def close(self) -> None:
+        """Forget what waits."""
+        self._jobs.clear()
+        self._waiting = 0
+        if self._next is not None:
+            self._next.cancel()
+
+    def _count(self, size: int) -> None:
+        self._done += size
+        if self._next is None:
+            self._next = asyncio.get_running_loop().call_soon(self._turn)
+
+    def _do_one(self) -> None:
+        job, size = self._jobs.popleft()
+        self._waiting -= size
+        self._count(size)
+        job()
+
+    def _turn(self) -> None:
+        self._next, self._done = None, 0
+        while self._jobs and self._done < self._most:
+            self._do_one()
 
 
 class Outbox:

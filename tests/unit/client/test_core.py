@@ -27,7 +27,7 @@ from tenuto.errors import (
     Superseded,
     TooMuch,
 )
-from tenuto.events import MessageAdded, ReplyCut, ReplyStarted, Unknown
+from tenuto.events import MessageAdded, ReplyCut, ReplyStarted, SpeechEnded, Unknown
 from tenuto.wire import native
 from tests.unit.client.server import RATE, Connection, Server, encode_event
 
@@ -253,19 +253,51 @@ def test_what_is_not_journaled_is_told() -> None:
 # ----------------------------------------------------------------------------------------- coming back
 
 
-def test_the_schedule_is_at_once_then_soon_then_jitter() -> None:
-    core = ClientCore(OPTIONS)
+def attempts(core: ClientCore, now: float, until: float, code: int | None = None) -> list[float]:
+    """Fail to connect until then; return how long each attempt was waited for."""
     waits = []
-    now = 0.0
-    for _ in range(12):
-        core.lost(None, "", now)
+    while now < until:
+        core.lost(code, "", now)
         assert core.connect_at is not None
         waits.append(core.connect_at - now)
         now = core.connect_at
-    assert waits[:2] == [0.0, pytest.approx(0.3)]
-    assert all(0.0 <= wait <= 10.0 for wait in waits)
-    assert len({round(wait, 6) for wait in waits[2:]}) == 10
-    assert max(waits) > 2.0
+    return waits
+
+
+def test_the_schedule_is_at_once_then_soon_then_jitter() -> None:
+    core = ClientCore(OPTIONS)
+    soon, rare = attempts(core, 0.0, 30.0), attempts(core, 31.0, 150.0)
+    assert soon[:2] == [0.0, pytest.approx(0.3)]
+    assert len({round(wait, 6) for wait in [*soon[2:], *rare]}) == len(soon) - 2 + len(rare)
+    assert 1.0 < max(soon) <= 2.0
+    assert 5.0 < max(rare) <= 10.0
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_server_that_dies_again_and_again_is_found_soon_while_speech_is_kept(seed: int) -> None:
+    core = ClientCore(Options(session="s", client="me", microphone=RATE, seed=seed))
+    server, now = Server(), 0.0
+    away = []
+    for _ in range(8):
+        # It is there for half a second, too short to count as steady, and then gone for two.
+        again(core, server, now)
+        core.lost(None, "", now + 0.5)
+        back = now + 2.5
+        while core.connect_at is not None and core.connect_at < back:
+            core.lost(None, "", core.connect_at)
+        assert core.connect_at is not None
+        away.append(core.connect_at - back)
+        now = core.connect_at
+    assert now < 38.0
+    assert max(away) <= 2.0
+
+
+def test_attempts_stay_rare_for_a_server_that_asked_to_be_spared() -> None:
+    core, one = connected()
+    spared = attempts(core, 0.0, 0.1, native.CloseCode.OVERLOADED)
+    assert max(spared + attempts(core, 1.0, 25.0)) > 2.0
+    again(core, one.server, 30.0)
+    assert max(attempts(core, 40.0, 60.0)) <= 2.0
 
 
 def test_the_schedule_begins_anew_after_a_steady_connection() -> None:
@@ -459,6 +491,63 @@ def test_only_half_a_minute_is_kept() -> None:
     server.heard = bytearray(2 * 5 * RATE)
     again(core, server, 40.0)
     assert core.microphone.waiting > 0, "the socket takes only so much at once"
+
+
+def speech_ended(server: Server, until: int, reason: str, mic: str = OPTIONS.stream) -> None:
+    server.journal.append(
+        encode_event(SpeechEnded(at=0.0, turn=1, mic=mic, until=until, reason=reason))
+    )
+
+
+def complaints(core: ClientCore) -> list[str]:
+    return [item.code for item in core.items() if isinstance(item, Complained)]
+
+
+def test_speech_that_is_too_old_to_be_sent_again_is_complained_of_once() -> None:
+    core, one = connected()
+    core.hear(bytes(2 * RATE), 0.0)
+    one.settle(0.0)
+    server = one.server
+    core.lost(None, "", 1.0)
+    speech_ended(server, until=4_000, reason="lost")
+    server.heard, server.skips = server.heard[: 2 * 4_000], True
+    for second in range(29):
+        core.hear(bytes(2 * RATE), float(second))
+    again(core, server, 29.0)
+    assert complaints(core) == [], "all of it is kept"
+    core.lost(None, "", 30.0)
+    del server.heard[2 * 4_000 :]
+    core.hear(bytes(2 * RATE), 30.0)
+    again(core, server, 30.0)
+    assert complaints(core) == ["speech_lost"]
+    core.lost(None, "", 31.0)
+    again(core, server, 31.0)
+    assert complaints(core) == []
+
+
+@pytest.mark.parametrize("how", ["kept", "understood", "safe", "another microphone", "restored"])
+def test_speech_that_is_not_lost_is_not_complained_of(how: str) -> None:
+    core, one = connected()
+    server = one.server
+    core.hear(bytes(2 * RATE), 0.0)
+    one.settle(0.0)
+    speech_ended(server, 4_000, "lost", "theirs" if how == "another microphone" else OPTIONS.stream)
+    if how == "understood":
+        speech_ended(server, 8_000, "pause")
+    one.push()
+    one.settle(0.0)
+    if how == "safe":
+        core.text(native.encode(native.Beat(mic=4_001)), 0.0)
+    if how == "restored":
+        server.most_replayed = 0
+        server.add("a")
+    core.lost(None, "", 0.0)
+    del server.heard[2 * 4_000 :]
+    server.skips = True
+    for second in range(20 if how == "kept" else 40):
+        core.hear(bytes(2 * RATE), float(second))
+    again(core, server, 40.0)
+    assert complaints(core) == []
 
 
 def test_a_full_socket_waits_and_loses_nothing() -> None:

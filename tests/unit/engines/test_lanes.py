@@ -3,7 +3,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tenuto.engines.lanes import Lane, Outbox
+from tenuto.engines.lanes import Lane, Outbox, Pace
 from tenuto.errors import TooMuch
 from tenuto.session.ports import EngineEvent, Failed, Learned, Partial, Ready, Segment
 
@@ -112,3 +112,61 @@ async def test_a_closed_box_takes_nothing_and_wakes_its_reader() -> None:
     assert box.closed and not box.put_now(Ready())
     await reader
     assert found == [Failed(reason="over")]
+
+
+# ------------------------------------------------------------------------------------ pace
+
+
+def do(pace: Pace, done: list[int], number: int, size: int = 1) -> None:
+    if pace.takes(size):
+        done.append(number)
+    else:
+        pace.later(lambda: done.append(number), size)
+
+
+async def test_only_so_much_is_done_in_one_turn_of_the_loop() -> None:
+    done: list[int] = []
+    pace = Pace(most=2, limit=100)
+    seen = []
+    for number in range(7):
+        do(pace, done, number)
+    for _ in range(4):
+        seen.append(len(done))
+        await asyncio.sleep(0)
+    assert seen == [2, 4, 6, 7]
+    assert done == list(range(7))
+
+
+async def test_what_comes_turn_by_turn_is_done_at_once() -> None:
+    done: list[int] = []
+    pace = Pace(most=2, limit=100)
+    for number in range(10):
+        do(pace, done, number, size=2)
+        assert done == list(range(number + 1))
+        await asyncio.sleep(0)
+
+
+async def test_when_more_than_the_limit_waits_the_oldest_do_not_wait() -> None:
+    done: list[int] = []
+    pace = Pace(most=1, limit=3)
+    for number in range(6):
+        do(pace, done, number)
+    assert done == [0, 1, 2]
+    await asyncio.sleep(0)
+    assert done == [0, 1, 2, 3]
+    pace.close()
+    await asyncio.sleep(0)
+    assert done == [0, 1, 2, 3]
+
+
+async def test_a_job_that_fails_does_not_keep_the_others_from_being_done() -> None:
+    done: list[int] = []
+    failed: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
+    pace = Pace(most=1, limit=100)
+    assert pace.takes(1)
+    pace.later(lambda: done.remove(1), 1)
+    do(pace, done, 2)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert done == [2] and len(failed) == 1

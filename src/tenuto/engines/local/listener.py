@@ -6,7 +6,7 @@ carries what the microphone sounds like from one utterance to the next.
 
 An utterance keeps its audio until it is understood, so a slot is nobody's for long: an utterance
 that gets no audio for `IDLE` seconds gives up its slot, and is heard from the beginning when there
-is more of it.
+is more of it. A worker that dies is replaced once.
 """
 
 import asyncio
@@ -112,7 +112,7 @@ class LocalUtterance:
             self._news.set()
 
     async def finish(self) -> str:
-        """Return what was said; empty when nothing was understood or its worker died."""
+        """Return what was said; empty when nothing was understood, or when its second worker died too."""
         self._ended = True
         self._news.set()
         await asyncio.wait((self._task,))
@@ -123,19 +123,23 @@ class LocalUtterance:
         self._task.cancel()
 
     async def _run(self) -> str:
-        try:
-            while True:
-                async with self._recogniser.slots:
-                    line = await self._recogniser.zygote.connect()
-                    try:
-                        if await self._feed(line):
-                            return await self._outcome(line)
-                    finally:
-                        line.close()
-                await self._news.wait()
-        except (EngineError, OSError, TimeoutError) as error:
-            logger.warning("an utterance was lost: %s", type(error).__name__)
-            return ""
+        for _ in range(2):
+            try:
+                return await self._recognise()
+            except (EngineError, OSError, TimeoutError) as error:
+                logger.warning("the recognition of an utterance failed: %s", type(error).__name__)
+        return ""
+
+    async def _recognise(self) -> str:
+        while True:
+            async with self._recogniser.slots:
+                line = await self._recogniser.zygote.connect()
+                try:
+                    if await self._feed(line):
+                        return await self._outcome(line)
+                finally:
+                    line.close()
+            await self._news.wait()
 
     async def _feed(self, line: Line) -> bool:
         """Send all audio, until it ended. Returns False when others wait and there is none for a

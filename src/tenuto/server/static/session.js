@@ -14,6 +14,11 @@ const ATTACH = 10_000;
 const DEAD = 12_000;
 const DEAD_STREAMING = 6_000;
 const STEADY = 2_000;
+/** Seconds between two attempts, at most: at first, and later. */
+const SOON = 2;
+const LONGEST = 10;
+/** Milliseconds without a steady connection in which attempts come soon: the microphone's ring is that long. */
+const KEEN = 30_000;
 const MOST_COMMANDS = 256;
 const ENDED = 4000;
 const SUPERSEDED = 4001;
@@ -27,10 +32,10 @@ const NOT_YOURS = { code: 'session_not_found', message: 'This session cannot be 
  * Return seconds to wait before attempt 0, 1, 2 ...: at once, 0.3, then anything up to a bound that
  * grows to 10.
  */
-export function backoff(attempt, random = Math.random) {
+export function backoff(attempt, random = Math.random, longest = LONGEST) {
   if (attempt <= 0) return 0;
   if (attempt === 1) return 0.3;
-  return random() * Math.min(10, 0.3 * 2 ** attempt);
+  return random() * Math.min(longest, 0.3 * 2 ** attempt);
 }
 
 /** A command that cannot be taken; `code` is stable, `message` says what to do. */
@@ -66,6 +71,8 @@ export class Session {
   #doubt = false;
   #opened = false;
   #liveSince = null;
+  #steadyAt = null;
+  #spare = false;
   #heardAt = 0;
   #beatAt = 0;
   #moved = 0;
@@ -311,7 +318,11 @@ export class Session {
    */
   #lost(code) {
     const wasLive = this.#liveSince !== null;
-    if (wasLive && this.#io.now() - this.#liveSince > STEADY) this.attempts = 0;
+    if (wasLive && this.#io.now() - this.#liveSince > STEADY) {
+      this.attempts = 0;
+      this.#steadyAt = this.#io.now();
+      this.#spare = false;
+    }
     const attached = this.live;
     const socket = this.#socket;
     const why = this.#why;
@@ -330,8 +341,9 @@ export class Session {
       if (!this.#opened && this.token) this.#doubt = !this.#doubt;
       this.url = '';
     }
-    const least = code === 4100 || code === 4101 ? 2 : 0;
-    return this.#wait(least);
+    const asked = code === 4100 || code === 4101;
+    this.#spare ||= asked;
+    return this.#wait(asked ? 2 : 0);
   }
 
   #failed(problem) {
@@ -346,7 +358,11 @@ export class Session {
   }
 
   #wait(least) {
-    const seconds = Math.max(this.#moved, backoff(Math.max(least, this.attempts), this.#io.random));
+    this.#steadyAt ??= this.#io.now();
+    const keen = !this.#spare && this.#io.now() - this.#steadyAt < KEEN;
+    const attempt = Math.max(least, this.attempts);
+    const pause = backoff(attempt, this.#io.random, keen ? SOON : LONGEST);
+    const seconds = Math.max(this.#moved, pause);
     this.#moved = 0;
     this.attempts += 1;
     this.#is('waiting', { until: this.#io.now() + seconds * 1000 });
