@@ -4,6 +4,7 @@
      +-- Refused                what you asked cannot be done; asking again changes nothing
      |    +-- InvalidInput      a value is wrong: the message names it and says what is accepted
      |    |    +-- InvalidConfig
+     |    |    |    +-- TemplateContextMissing
      |    |    +-- InvalidAudio
      |    +-- IllegalEvent      it cannot happen in the session's present state
      |    +-- SessionNotFound   no such session, or it is not yours: the two look the same
@@ -12,8 +13,12 @@
      |    +-- ConversationExists
      |    +-- NotAuthenticated  no credential, or one that is unknown, used or expired
      |    +-- NotAllowed        a good credential, for something else
+     |    |    +-- ShareExpired
+     |    |    +-- ShareRevoked
      |    +-- Superseded        a newer client took the controls
      |    +-- TooMuch           a limit was passed; says which
+     |    |    +-- PoolTimeout
+     |    +-- ExportUnsupported what is imported is of a format or a version that this Tenuto does not know
      |    +-- MissingExtra      an optional dependency is not installed; says the command
      +-- Ownership              somebody else has the session
      |    +-- SessionLocked     another host owns it; says which, and until when
@@ -73,6 +78,17 @@ class InvalidConfig(InvalidInput):
 
     code = "config_invalid"
 
+    def __init__(self, message: str = "", fields: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.fields = fields
+        """The settings that are wrong, as far as it is known which."""
+
+
+class TemplateContextMissing(InvalidConfig):
+    """The template needs to know more; the message names what."""
+
+    code = "template_context_missing"
+
 
 class InvalidAudio(InvalidInput):
     """The audio is not in the format that was agreed on."""
@@ -122,6 +138,18 @@ class NotAllowed(Refused):
     code = "permission_denied"
 
 
+class ShareExpired(NotAllowed):
+    """The share has expired. Ask for another one."""
+
+    code = "share_expired"
+
+
+class ShareRevoked(NotAllowed):
+    """The share was revoked."""
+
+    code = "share_revoked"
+
+
 class Superseded(Refused):
     """A newer client took the controls of the session."""
 
@@ -133,6 +161,18 @@ class TooMuch(Refused):
 
     code = "quota_exceeded"
     retryable = True
+
+
+class PoolTimeout(TooMuch):
+    """No session of the pool became free in time."""
+
+    code = "pool_timeout"
+
+
+class ExportUnsupported(Refused):
+    """What is to be imported is of a format or a version that this Tenuto does not know."""
+
+    code = "export_unsupported"
 
 
 class MissingExtra(Refused):

@@ -19,16 +19,26 @@ import msgspec
 Role = Literal["user", "agent", "system", "tool"]
 """Who wrote a message."""
 
+Scope = Literal["session", "user"]
+"""Whose a memory is: the session's, or that of all of the user's sessions."""
+
 AttachmentRole = Literal["controller", "observer"]
 """What an attachment may do: the controller speaks and types; an observer sees and hears."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    """Something that happened to a session."""
+
     at: float
     """When it happened: seconds since 1970-01-01 UTC. For people; the order of events is their position."""
 
     cause: str = ""
     """The command that caused it, as `client:number`; empty when no client's command did."""
+
+    @property
+    def type(self) -> str:
+        """Its name, such as `memory.added`."""
+        return TAGS[self.__class__]
 
 
 class SessionCreated(Event, frozen=True, kw_only=True, tag="session.created"):
@@ -39,6 +49,26 @@ class SessionCreated(Event, frozen=True, kw_only=True, tag="session.created"):
     """Sixteen hex digits, new with each journal: a position means nothing without it."""
     config: dict[str, Any] = {}
     """The settings that differ from `SessionConfig`'s defaults."""
+    layers: dict[str, dict[str, Any]] = {}
+    """Where they come from: `agent`, `preset`, `template`, `session`; what differs from the layers below."""
+    template: str = ""
+    """The name of the template that it was made from."""
+    context: dict[str, str] = {}
+    """What the template needed to know, such as a patient's id."""
+    categories: list[str] = []
+    """The only categories that memories may have; any when empty."""
+    origin: str = ""
+    """Where its past comes from: `fork` or `import`; empty when it has none from before."""
+    source: str = ""
+    """The session that its past comes from, as `session@position`."""
+
+
+class SessionPaused(Event, frozen=True, kw_only=True, tag="session.paused"):
+    """The engine is closed and nothing bills; the context is kept."""
+
+
+class SessionResumed(Event, frozen=True, kw_only=True, tag="session.resumed"):
+    """After a pause."""
 
 
 class SessionRestored(Event, frozen=True, kw_only=True, tag="session.restored"):
@@ -66,12 +96,14 @@ class AttachmentAttached(Event, frozen=True, kw_only=True, tag="attachment.attac
     """SHA-256, in hex, of the resume token that this attachment was given; empty when it was given none."""
     shown: str = ""
     """SHA-256, in hex, of the resume token that the client came with; empty when it proved itself otherwise."""
+    share: int = 0
+    """The share that it looks through; 0 when it is the session's own user's."""
 
 
 class AttachmentDetached(Event, frozen=True, kw_only=True, tag="attachment.detached"):
     attachment: int
     reason: str
-    """`left`, `lost`, `superseded`, `slow`, `revoked`, `draining`, `crashed` or `ended`."""
+    """`left`, `lost`, `superseded`, `slow`, `revoked`, `expired`, `draining`, `crashed` or `ended`."""
 
 
 class AttachmentRevoked(Event, frozen=True, kw_only=True, tag="attachment.revoked"):
@@ -83,6 +115,11 @@ class AttachmentRevoked(Event, frozen=True, kw_only=True, tag="attachment.revoke
 class ConversationStarted(Event, frozen=True, kw_only=True, tag="conversation.started"):
     conversation: str
     parent: str = ""
+    """The conversation that it branches from."""
+    fork: int = 0
+    """The last message of the parent's line that it knows."""
+    config: dict[str, Any] = {}
+    """Settings that hold while it is open."""
 
 
 class ConversationResumed(Event, frozen=True, kw_only=True, tag="conversation.resumed"):
@@ -92,6 +129,15 @@ class ConversationResumed(Event, frozen=True, kw_only=True, tag="conversation.re
 class ConversationEnded(Event, frozen=True, kw_only=True, tag="conversation.ended"):
     conversation: str
     reason: str
+
+
+class ConversationSummarized(Event, frozen=True, kw_only=True, tag="conversation.summarized"):
+    """What was said in a conversation, in short: for a parent, and for a context that has no room for all of it."""
+
+    conversation: str
+    upto: int
+    """The last message that it covers."""
+    text: str
 
 
 class SpeechStarted(Event, frozen=True, kw_only=True, tag="speech.started"):
@@ -111,6 +157,23 @@ class SpeechEnded(Event, frozen=True, kw_only=True, tag="speech.ended"):
     """`pause`, `stopped`, `limit`, or `lost` when what was said is not known and has to be sent again."""
 
 
+class Traits(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What a message tells of the way that somebody speaks, measured when it was said."""
+
+    words: int = 0
+    """How many words it has."""
+    seconds: float = 0.0
+    """How long it took to say; 0 for what was written."""
+    formality: float | None = None
+    """0 casual to 1 formal."""
+    technical: float | None = None
+    """0 plain to 1 technical."""
+    sentiment: float | None = None
+    """-1 to 1."""
+    topics: list[str] = []
+    """At most three key phrases."""
+
+
 class MessageAdded(Event, frozen=True, kw_only=True, tag="message.added"):
     message: int
     role: Role
@@ -122,11 +185,19 @@ class MessageAdded(Event, frozen=True, kw_only=True, tag="message.added"):
     """For the agent: the reply that this message is the outcome of."""
     said: str = ""
     """For the agent: the whole text, when not all of it was heard."""
-    by: Literal["voice", "text"] = "text"
+    by: Literal["voice", "text", "injected"] = "text"
+    """`injected`: put into the context by the application; it is not answered."""
     client: str = ""
     """Who sent it, as the client's own id."""
     cites: list[int] = []
     """For the agent: the turns that it draws on."""
+    user: str = ""
+    """The user who said it, when it was not the session's own."""
+    redacted: list[str] = []
+    """Kinds of personal data that were taken out of it before it was stored."""
+    traits: Traits | None = None
+    key: str = ""
+    """The application's own name for a message that it put into the context: of each name there is one."""
 
 
 class ReplyStarted(Event, frozen=True, kw_only=True, tag="reply.started"):
@@ -186,9 +257,35 @@ class EngineLost(Event, frozen=True, kw_only=True, tag="engine.lost"):
     reason: str
 
 
+class UsageRecorded(Event, frozen=True, kw_only=True, tag="usage.recorded"):
+    """What an engine used, as far as it was not recorded before."""
+
+    engine: str
+    link: int
+    heard: float = 0.0
+    """Seconds of the user's audio that were listened to."""
+    spoken: float = 0.0
+    """Seconds of audio that were made."""
+    tokens_in: int = 0
+    """Tokens that it was given."""
+    tokens_out: int = 0
+    """Tokens that it made."""
+    characters: int = 0
+    """Of text that was spoken."""
+
+
 class ConfigChanged(Event, frozen=True, kw_only=True, tag="config.changed"):
     version: int
+    """1, 2, 3 ..."""
     changes: dict[str, Any]
+    """Setting to its new value."""
+
+
+class ConfigApplied(Event, frozen=True, kw_only=True, tag="config.applied"):
+    """The engine goes by this version of the settings from now on."""
+
+    version: int
+    link: int
 
 
 class MemoryAdded(Event, frozen=True, kw_only=True, tag="memory.added"):
@@ -202,12 +299,117 @@ class MemoryAdded(Event, frozen=True, kw_only=True, tag="memory.added"):
     """The turn it came from; 0 when it was added by hand."""
     category: str = ""
     importance: float = 0.5
+    """0 to 1."""
+    expires: float = 0.0
+    """When it is forgotten, in seconds since 1970-01-01 UTC; 0 for never."""
+    sensitive: bool = False
+    """Whether it is kept out of shares and exports of memory."""
+    conversation: str = ""
+    """The conversation it came from."""
+    replaces: list[int] = []
+    """The memories whose place it takes. Below 0: of the user's own journal."""
+    scope: Scope = "session"
+    """`user`: it belongs to all of the user's sessions, and goes on to the user's own journal."""
+    source: str = ""
+    """In a user's journal: where it was learned, as `session:memory`."""
+    learned: float = 0.0
+    """When it was first known, in seconds since 1970-01-01 UTC, where that was before `at`; 0 where it was not."""
 
 
 class MemoryRemoved(Event, frozen=True, kw_only=True, tag="memory.removed"):
     memory: int
+    """Below 0: of the user's own journal, where the host carries this."""
     reason: str
     """`superseded`, `forgotten` or `full`."""
+
+
+class MemoryCleared(Event, frozen=True, kw_only=True, tag="memory.cleared"):
+    """Several memories went at once."""
+
+    memories: list[int]
+    """Below 0: of the user's own journal, where the host carries this."""
+    reason: str
+    """`cleared`, `expired`, `full`, `compressed`, `closed`, `unimportant`, or `kept` in the user's own journal."""
+
+
+class PreferenceLearned(Event, frozen=True, kw_only=True, tag="preference.learned"):
+    """What was learned of the user has changed enough to say so."""
+
+    name: str
+    value: float | str
+    """0 to 1; for the pace, words a minute; for the length, words."""
+    evidence: int
+    """Messages that it rests on."""
+
+
+class PreferenceSet(Event, frozen=True, kw_only=True, tag="preference.set"):
+    """Somebody has decided: this stays, whatever is learned."""
+
+    name: str
+    value: float | str | bool | None
+    """None takes the decision back."""
+
+
+class ProfileApplied(Event, frozen=True, kw_only=True, tag="preference.profile_applied"):
+    """What was learned elsewhere is known here, as a start."""
+
+    profile: dict[str, Any]
+
+
+class MetricTracked(Event, frozen=True, kw_only=True, tag="metric.tracked"):
+    name: str
+    value: float
+    """In whatever unit the metric has."""
+
+
+class MilestoneReached(Event, frozen=True, kw_only=True, tag="analytics.milestone"):
+    milestone: str
+    """Such as `10 conversations`."""
+    value: int
+    """How many there were when it was reached."""
+
+
+class ShareCreated(Event, frozen=True, kw_only=True, tag="share.created"):
+    share: int
+    """1, 2, 3 ... within the session."""
+    token: str
+    """SHA-256, in hex, of the share's token."""
+    user: str
+    """Who may use it."""
+    permissions: list[str]
+    expires: float
+    """Seconds since 1970-01-01 UTC."""
+    parent: int = 0
+    """The share that it was granted from; 0 when the session's owner did."""
+    by: str = ""
+    """The user who granted it."""
+
+
+class ShareRevoked(Event, frozen=True, kw_only=True, tag="share.revoked"):
+    share: int
+    """The share that is void, and with it all that was granted from it."""
+    by: str = ""
+
+
+class ShareAccessed(Event, frozen=True, kw_only=True, tag="share.accessed"):
+    """For the audit: somebody used a share, or tried to."""
+
+    share: int
+    """The share that was used."""
+    user: str
+    action: str
+    """`open`, `read_history`, `read_memory`, `read_notes`, `add_note`, `speak`, `grant` or `revoke`."""
+    refused: str = ""
+    """Why it was refused: `user`, `expired`, `revoked` or `permission`; empty when it was not."""
+
+
+class NoteAdded(Event, frozen=True, kw_only=True, tag="note.added"):
+    note: int
+    """1, 2, 3 ... within the session."""
+    text: str
+    user: str
+    share: int = 0
+    """The share by which it was written; 0 when the session's own user did."""
 
 
 class AlarmSet(Event, frozen=True, kw_only=True, tag="alarm.set"):
@@ -237,10 +439,17 @@ class Unknown(Event, frozen=True, kw_only=True, tag="unknown.kept"):
     kind: str
     """The tag that this version does not know."""
 
+    @property
+    def type(self) -> str:
+        """The name that it has in the journal."""
+        return self.kind
+
 
 CATALOGUE: tuple[type[Event], ...] = (
     SessionCreated,
     SessionRestored,
+    SessionPaused,
+    SessionResumed,
     SessionParked,
     SessionEnded,
     AttachmentAttached,
@@ -249,6 +458,7 @@ CATALOGUE: tuple[type[Event], ...] = (
     ConversationStarted,
     ConversationResumed,
     ConversationEnded,
+    ConversationSummarized,
     SpeechStarted,
     SpeechEnded,
     MessageAdded,
@@ -259,9 +469,21 @@ CATALOGUE: tuple[type[Event], ...] = (
     PlaybackMarked,
     EngineReady,
     EngineLost,
+    UsageRecorded,
     ConfigChanged,
+    ConfigApplied,
     MemoryAdded,
     MemoryRemoved,
+    MemoryCleared,
+    PreferenceLearned,
+    PreferenceSet,
+    ProfileApplied,
+    MetricTracked,
+    MilestoneReached,
+    ShareCreated,
+    ShareRevoked,
+    ShareAccessed,
+    NoteAdded,
     AlarmSet,
     AlarmRang,
     AlarmCancelled,

@@ -9,6 +9,10 @@ import uuid
 from pathlib import Path
 
 
+RESERVED = "~"
+"""What the name of a journal begins with that is no session's, such as that of a user's memory."""
+
+
 def new_id() -> str:
     """Return a UUID of version 7 (RFC 9562, 5.7): 48 bits of Unix milliseconds, then random bits.
 

@@ -26,6 +26,25 @@ ENGINES = ("local", "text", "echo")
 """The engines that can be chosen by name."""
 
 
+class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an engine costs, in USD."""
+
+    heard_minute: float = 0.0
+    """Each minute of the user's audio."""
+    spoken_minute: float = 0.0
+    """Each minute of audio that is made."""
+    million_tokens_in: float = 0.0
+    """A million tokens that it is given."""
+    million_tokens_out: float = 0.0
+    """A million tokens that it makes."""
+    million_characters: float = 0.0
+    """A million characters of text that is spoken."""
+
+
+FREE = {name: Price() for name in ENGINES}
+"""The engines that run on the host itself."""
+
+
 class TenutoConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of a host: one process and its live sessions.
 
@@ -55,10 +74,20 @@ class TenutoConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Worker processes for speech recognition, at most."""
     timezone: str = ""
     """IANA name of the time zone in which the agent tells the time; empty for the host's own."""
+    extractor: str = ""
+    """A language model that finds facts in conversations which have ended: `openai:MODEL` or `openai:MODEL@BASE_URL`."""
+    agent: dict[str, Any] = {}
+    """Settings of all sessions of this host, by name (see `SessionConfig`); a session's own go before them.
+    In a file it is the table `[agent]`; there is no variable for it."""
+    prices: dict[str, Price] = {}
+    """What engines cost, by name, for estimates; in TOML `[prices.NAME]`. What runs here is free."""
 
     def __post_init__(self) -> None:
         for key in self.__struct_fields__:
             value = getattr(self, key)
+            if key == "prices":
+                value = _value(key, value, "`prices`")
+                msgspec.structs.force_setattr(self, key, value)
             if not _accepts(key, value):
                 raise _refusal(key, value, f"`{key}`")
 
@@ -88,7 +117,7 @@ def load(
         values[key] = _value(key, value, f"`{key}` in {path}")
     for key in TenutoConfig.__struct_fields__:
         variable = f"{PREFIX}{key.upper()}"
-        if (text := (environ or {}).get(variable)) is not None:
+        if key != "agent" and (text := (environ or {}).get(variable)) is not None:
             values[key] = _value(key, text, f"the variable {variable}")
         if (flag := (flags or {}).get(key)) is not None:
             values[key] = _value(key, flag, f"the flag --{key}")
@@ -97,7 +126,8 @@ def load(
 
 def unknown_variables(environ: Mapping[str, str], known: tuple[str, ...] = ()) -> list[str]:
     """Return the `TENUTO_*` variables that set nothing: misspelt ones, mostly."""
-    names = {f"{PREFIX}{key.upper()}" for key in TenutoConfig.__struct_fields__} | set(known)
+    keys = {key for key in TenutoConfig.__struct_fields__ if key != "agent"}
+    names = {f"{PREFIX}{key.upper()}" for key in keys} | set(known)
     return sorted(name for name in environ if name.startswith(PREFIX) and name not in names)
 
 
@@ -133,9 +163,11 @@ def _value(key: str, value: object, place: str) -> object:
     if key == "allow" and isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     try:
+        if key == "prices" and isinstance(value, str):
+            value = msgspec.json.decode(value)
         kind = TenutoConfig.__annotations__[key]
         converted: object = msgspec.convert(value, kind, strict=not isinstance(value, str))
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, msgspec.DecodeError):
         raise _refusal(key, value, place) from None
     if not _accepts(key, converted):
         raise _refusal(key, value, place)
@@ -186,5 +218,21 @@ _ACCEPTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "grace": (lambda seconds: 0 <= seconds <= 86400, "seconds, from 0 to 86400"),
     "lease": (lambda seconds: 0 < seconds <= 3600, "seconds, more than 0 and at most 3600"),
     "listeners": (lambda number: 1 <= number <= 64, "a whole number from 1 to 64"),
+    "prices": (
+        lambda prices: all(
+            0 <= usd <= 1e9 for price in prices.values() for usd in msgspec.structs.astuple(price)
+        ),
+        "for each engine USD, 0 or more, such as "
+        '{"openai": {"heard_minute": 0.06, "spoken_minute": 0.24}}; also million_tokens_in, '
+        "million_tokens_out, million_characters",
+    ),
+    "extractor": (
+        lambda name: name == "" or (name.startswith("openai:") and name[7:8] not in ("", "@")),
+        "openai:MODEL or openai:MODEL@BASE_URL, or nothing for none",
+    ),
     "timezone": (_is_zone, "an IANA name such as Europe/Rome, or nothing for the host's own"),
+    "agent": (
+        lambda table: isinstance(table, dict) and all(isinstance(name, str) for name in table),
+        "a table of session settings, such as temperature = 0.5",
+    ),
 }

@@ -70,7 +70,7 @@ def test_description_is_true(tmp_path: Path, keyed: bool) -> None:
             # Any text is a session's name: what only takes one cannot be asked wrongly.
             if list(operation.body) or list(operation.query):
                 check(operation, GenerationMode.NEGATIVE, headers)
-        assert tried == 9
+        assert tried == 16
 
 
 def check(operation: Any, mode: Any, headers: dict[str, str]) -> None:

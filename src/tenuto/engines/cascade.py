@@ -10,8 +10,10 @@ answered, segments are spoken. A lane has a task only while it is busy:
     speech lane                     Cancel, close
 
 The microphone needs no task: `hear` runs the voice activity detector in line and hands the audio to
-the listener. An utterance that begins while an earlier one is still being recognised is announced
-after it, so that what was heard is always told in the order in which it was said.
+the listener. What a client that comes back sends at once is heard piece by piece, so that what was
+said in it is under way to the listener, and everybody else is served, long before its end. An
+utterance that begins while an earlier one is still being recognised is announced after it, so that
+what was heard is always told in the order in which it was said.
 """
 
 import asyncio
@@ -22,9 +24,9 @@ from functools import partial
 
 import msgspec
 
-from tenuto.audio.format import BYTES, samples
+from tenuto.audio.format import BYTES, samples, seconds, whole_samples
 from tenuto.engines.hearing import Began, Ended, Finding, Hearing, Sound
-from tenuto.engines.lanes import Lane, Outbox
+from tenuto.engines.lanes import Lane, Outbox, Pace
 from tenuto.engines.parts import RATE, Answer, Answers, Parts, Speaker, Utterance, sentences
 from tenuto.errors import EngineError, TooMuch
 from tenuto.session.ports import (
@@ -32,6 +34,8 @@ from tenuto.session.ports import (
     AudioOut,
     Cancel,
     Capabilities,
+    Configure,
+    Configured,
     Context,
     EngineEvent,
     Failed,
@@ -44,6 +48,7 @@ from tenuto.session.ports import (
     Speak,
     SpeechBegan,
     SpeechFinished,
+    Used,
 )
 
 logger = logging.getLogger(__name__)
@@ -51,6 +56,12 @@ logger = logging.getLogger(__name__)
 EVENTS = 256
 """Events that may wait for the session. An answer waits for room; one that cannot (twice as many)
 fails the link."""
+
+AT_ONCE = samples(0.5, RATE)
+"""Samples that are listened to in one turn of the event loop: the detector takes about 14 ms for them."""
+
+UNHEARD = samples(60.0, RATE)
+"""Samples that may wait for that: twice what a client keeps. Of more, the oldest do not wait."""
 
 UTTERANCES = 8
 """Steps of recognition that may wait. Speech beyond is not listened to until there is room."""
@@ -83,9 +94,17 @@ class CascadeEngine:
 
         # What is heard.
         self._hearing: Hearing | None = None
+        self._pace = Pace(AT_ONCE, UNHEARD)
         self._utterance: Utterance | None = None
         self._until_partial = 0
         self._words: tuple[str, ...] = ()
+        self._version = 0
+        """Of the settings that it goes by."""
+
+        # What was used and not told yet: samples heard, seconds and characters spoken.
+        self._listened = 0
+        self._spoken = 0.0
+        self._characters = 0
 
         self._recognition = Lane(2 * UTTERANCES)
         self._answers = Lane(REQUESTS)
@@ -110,7 +129,7 @@ class CascadeEngine:
             EngineError: A part cannot begin.
         """
         self._audio = audio
-        self._words = _words(context)
+        self._go_by(context)
         for part in (self._parts.listener, self._parts.speaker):
             if part is not None:
                 await part.open()
@@ -128,8 +147,11 @@ class CascadeEngine:
             if self._parts.vad is None or self._parts.listener is None:
                 return
             self._hearing = Hearing(self._parts.vad(), self._parts.endpointing)
-        for finding in self._hearing.push(pcm, offset):
-            self._heard(finding)
+        size = whole_samples(pcm)
+        if self._pace.takes(size):
+            self._listen(self._hearing, pcm, offset)
+        else:
+            self._pace.later(partial(self._listen, self._hearing, bytes(pcm), offset), size)
 
     def send(self, request: Request) -> None:
         """Take a request. Returns at once, before it is carried out."""
@@ -138,12 +160,15 @@ class CascadeEngine:
         try:
             match request:
                 case Ask():
-                    self._words = _words(request.context)
+                    self._go_by(request.context)
                     whole = msgspec.structs.replace(request, spoken=())
                     answer = partial(self._parts.brain.answer, whole)
                     self._answers.put(
                         partial(self._answer, answer, request.turn, len(request.spoken))
                     )
+                case Configure():
+                    self._go_by(request.context)
+                    self._tell(Configured(version=self._version))
                 case Ring():
                     answer = partial(self._parts.brain.ring, request)
                     self._answers.put(partial(self._answer, answer, request.turn, 0))
@@ -153,9 +178,14 @@ class CascadeEngine:
                     self._answers.drop()
                     self._speech.drop()
                     self._outbox.drop_segments()
+                    self._account()
+                case Finish() if self._hearing is not None:
+                    if self._pace.takes(0):
+                        self._stop_listening(self._hearing)
+                    else:
+                        self._pace.later(partial(self._stop_listening, self._hearing), 0)
                 case Finish():
-                    for finding in self._hearing.finish() if self._hearing else ():
-                        self._heard(finding)
+                    pass
         except TooMuch as error:
             self._tell(Failed(reason=error.message))
 
@@ -165,6 +195,7 @@ class CascadeEngine:
     async def close(self) -> None:
         """Stop everything within two seconds and end the iteration. Safe to call twice."""
         self._outbox.close()
+        self._pace.close()
         if self._utterance is not None:
             self._utterance.drop()
         self._hearing = self._utterance = None
@@ -175,7 +206,20 @@ class CascadeEngine:
             logger.warning("a part of the engine %s did not stop in time", self._parts.name)
             task.cancel()
 
+    def _go_by(self, context: Context) -> None:
+        """Take a context, unless it is of older settings than the last one. Each answer has its own besides."""
+        if context.version >= self._version:
+            self._version, self._words = context.version, _words(context)
+
     # -------------------------------------------------------------------------------------- hearing
+
+    def _listen(self, hearing: Hearing, pcm: bytes | bytearray | memoryview, offset: int) -> None:
+        for finding in hearing.push(pcm, offset):
+            self._heard(finding)
+
+    def _stop_listening(self, hearing: Hearing) -> None:
+        for finding in hearing.finish():
+            self._heard(finding)
 
     def _heard(self, finding: Finding) -> None:
         assert self._parts.listener is not None
@@ -187,6 +231,7 @@ class CascadeEngine:
                     return
                 self._utterance = self._parts.listener.start(self._words)
                 self._utterance.push(pcm)
+                self._listened += len(pcm) // BYTES
                 self._until_partial = samples(self._parts.endpointing.partials, RATE)
                 if self._recognition.busy:
                     self._recognition.put(partial(self._outbox.put, SpeechBegan(offset=offset)))
@@ -194,6 +239,7 @@ class CascadeEngine:
                     self._tell(SpeechBegan(offset=offset))
             case Sound(pcm) if self._utterance is not None:
                 self._utterance.push(pcm)
+                self._listened += len(pcm) // BYTES
                 self._until_partial -= len(pcm) // BYTES
                 if self._until_partial <= 0 and not self._recognition.busy:
                     self._until_partial = samples(self._parts.endpointing.partials, RATE)
@@ -212,6 +258,7 @@ class CascadeEngine:
         finally:
             utterance.drop()
         await self._outbox.put(SpeechFinished(until=until, text=text, reason=reason))
+        self._account()
 
     # ------------------------------------------------------------------------------------ answering
 
@@ -248,17 +295,30 @@ class CascadeEngine:
                 await self._say(self._parts.speaker, self._audio, speak)
             except EngineError as error:
                 logger.warning("speech failed: %s", error.code)
+                self._account()
                 self._tell(Failed(reason=error.message))
                 return
         self._audio.play(speak.reply, speak.index, b"", True)
+        if speak.last:
+            self._account()
 
     async def _say(self, speaker: Speaker, audio: AudioOut, speak: Speak) -> None:
+        self._characters += len(speak.text)
         async with aclosing(speaker.speak(speak.text)) as chunks:
             async for pcm in chunks:
+                self._spoken += seconds(len(pcm), speaker.rate)
                 # The audio lane is synchronous and tells nobody when it has room, so it is asked.
                 while (queued := audio.queued()) > AHEAD:  # noqa: ASYNC110 -- see above
                     await asyncio.sleep(max(0.02, queued - AHEAD))
                 audio.play(speak.reply, speak.index, pcm, False)
+
+    def _account(self) -> None:
+        """Tell what was used since it was told last: at the end of an utterance or a reply."""
+        heard, spoken = seconds(self._listened * BYTES, RATE), self._spoken
+        if heard or spoken or self._characters:
+            used = Used(heard=round(heard, 3), spoken=round(spoken, 3), characters=self._characters)
+            self._listened, self._spoken, self._characters = 0, 0.0, 0
+            self._tell(used)
 
     def _tell(self, event: EngineEvent) -> None:
         if not self._outbox.put_now(event) and not self._outbox.closed:

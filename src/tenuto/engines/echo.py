@@ -12,6 +12,8 @@ from tenuto.session.ports import (
     AudioOut,
     Cancel,
     Capabilities,
+    Configure,
+    Configured,
     Context,
     EngineEvent,
     Ready,
@@ -54,6 +56,8 @@ class EchoEngine:
                 self._outbox.put_now(Segment(turn=turn, text=alarm.text, last=True))
             case Speak(reply=reply, index=index) if self._audio is not None:
                 self._audio.play(reply, index, b"", True)
+            case Configure(context=context):
+                self._outbox.put_now(Configured(version=context.version))
             case Cancel():
                 self._outbox.drop_segments()
 

@@ -5,8 +5,9 @@ in one write, wakes the ones that have something to do by themselves, and lets g
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,8 +17,10 @@ from tenuto import events as e
 from tenuto.clock import Clock, SystemClock
 from tenuto.errors import (
     AppendConflict,
+    IllegalEvent,
     InvalidInput,
     LeaseLost,
+    NotAllowed,
     NotAuthenticated,
     SessionEnded,
     SessionNotFound,
@@ -25,19 +28,29 @@ from tenuto.errors import (
     StoreUnavailable,
     TenutoError,
 )
+from tenuto.host import migration, sharing
+from tenuto.host.archive import StoredArchive
 from tenuto.host.engines import BuiltInEngines
-from tenuto.ids import host_id, is_gone, new_epoch, new_id
-from tenuto.session import config as settings
+from tenuto.host.extraction import Extraction, extractor_of
+from tenuto.host.sharing import SharedSession
+from tenuto.host.user_memory import UserMemories
+from tenuto.ids import RESERVED, host_id, is_gone, new_epoch, new_id
 from tenuto.session import core as c
-from tenuto.session import fold, history, ports, resume, stimuli
-from tenuto.session.config import SessionConfig
+from tenuto.session import fold, ports, resume, stimuli
+from tenuto.session.analytics_part import Report, report
+from tenuto.session.config import SessionConfig, chosen_id, take_id
 from tenuto.session.driver import Driver
 from tenuto.session.history import HistoryPage
+from tenuto.session.layers import made_of
+from tenuto.session.preferences import SessionProfile, take_profile
+from tenuto.session.reading import TextReader
 from tenuto.session.session import Session
 from tenuto.session.state import Life
+from tenuto.session.templates import SessionTemplate
 from tenuto.settings import TenutoConfig
 from tenuto.stores import rows
 from tenuto.stores.open import open_store
+from tenuto.text.search import Embed
 
 log = logging.getLogger("tenuto.host")
 
@@ -52,18 +65,23 @@ MARGIN = 0.2
 
 
 class Opening:
-    """A session that is about to be here: await it, or use it with `async with`, which closes it at the end."""
+    """A session that is about to be here: await it, or use it with `async with`, which holds it and closes it at the end."""
 
-    def __init__(self, opening: Coroutine[Any, Any, Session]) -> None:
+    def __init__(self, opening: Callable[[], Coroutine[Any, Any, Session]]) -> None:
         self._opening = opening
         self._session: Session | None = None
 
     def __await__(self) -> Generator[Any, None, Session]:
-        return self._opening.__await__()
+        return self._open().__await__()
+
+    async def _open(self) -> Session:
+        # Whoever had it until now may be putting it away.
+        while self._session is None or self._session.driver.is_leaving:
+            self._session = await self._opening()
+        return self._session
 
     async def __aenter__(self) -> Session:
-        self._session = await self._opening
-        return self._session
+        return await (await self._open()).__aenter__()
 
     async def __aexit__(
         self,
@@ -72,7 +90,7 @@ class Opening:
         trace: TracebackType | None,
     ) -> None:
         assert self._session is not None
-        await self._session.close()
+        await self._session.__aexit__(kind, error, trace)
 
 
 class Tenuto:
@@ -83,6 +101,9 @@ class Tenuto:
         store: A store to use in place of `config.store`.
         engines: Engines to use in place of `config.engine`.
         clock: The time.
+        embed: Adds meaning to `search_memory`: turns texts into vectors, one for each text, all of one length. It is called
+            while a search waits, so it should be quick.
+        extractor: Finds facts in conversations that have ended, in place of `config.extractor`.
 
     Example:
         >>> async with Tenuto() as tenuto:  # doctest: +SKIP
@@ -97,21 +118,28 @@ class Tenuto:
         store: ports.Store | None = None,
         engines: ports.Engines | None = None,
         clock: Clock | None = None,
+        embed: Embed | None = None,
+        extractor: ports.Extractor | None = None,
     ) -> None:
         self.config = config or TenutoConfig()
+        made_of(agent=self.config.agent)
         self.clock = clock or SystemClock()
         self.id = host_id()
         self.sessions_here: dict[str, Session] = {}
         """The sessions that are live on this host, by id."""
         self._given_store, self._store = store, store
         self.engines: ports.Engines = engines or BuiltInEngines(self.config)
+        self.reader: ports.Reader = TextReader()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._loading: dict[str, asyncio.Task[Session]] = {}
         self._making: dict[str, Session] = {}
         """Sessions whose journals are being made: nobody knows yet whether there is one of that id."""
         self._background: set[asyncio.Task[None]] = set()
         self._renewed = 0.0
-        self._closing = False
+        self._begun = self._closing = False
+        self._embed = embed
+        self._memories = UserMemories(lambda: self.store, self.clock, self.id, self.spawn)
+        self._extraction = Extraction(self, extractor or extractor_of(self.config.extractor))
         self.pulse: set[Callable[[float], None]] = set()
         """Called once a second, with seconds of a clock that does not jump."""
 
@@ -128,9 +156,7 @@ class Tenuto:
 
     async def __aenter__(self) -> Self:
         await self.store.due(0.0, 1)
-        self._renewed = self.clock.monotonic()
-        for job in (self._renew_leases, self._ring_alarms, self._beat):
-            self.spawn(job())
+        self._begin()
         return self
 
     async def __aexit__(
@@ -140,6 +166,14 @@ class Tenuto:
         trace: TracebackType | None,
     ) -> None:
         await self.close()
+
+    def _begin(self) -> None:
+        """Do what a host does by itself from now on: `async with` begins it, and so does the first session without one."""
+        if not self._begun:
+            self._begun = True
+            self._renewed = self.clock.monotonic()
+            for job in (self._renew_leases, self._ring_alarms, self._beat):
+                self.spawn(job())
 
     def warm(self) -> None:
         """Load the engine's voice beside, so that the first to speak does not wait for it."""
@@ -169,6 +203,7 @@ class Tenuto:
         self._closing = True
         if self._loading:
             await asyncio.wait(list(self._loading.values()), timeout=DRAIN_SECONDS)
+        await self._memories.flush()
         for session in [*self.sessions_here.values(), *self._making.values()]:
             driver = session.driver
             try:
@@ -191,44 +226,101 @@ class Tenuto:
         *,
         user_id: str | None = None,
         session_id: str | None = None,
-        config: SessionConfig | None = None,
+        config: SessionConfig | Mapping[str, Any] | None = None,
+        preset: SessionConfig | str | None = None,
+        preference_profile: SessionProfile | Mapping[str, Any] | None = None,
         tenant: str = "local",
     ) -> Opening:
-        """Open the session of that id, or make one. Works with `await` and `async with`, which closes it at the end."""
+        """Open the session of that id, or make one. Works with `await` and `async with`, which closes it at the end.
+
+        The settings of a session that is there already stay as they are.
+
+        Args:
+            user_id: Whose it is, as for `create_session`, like all that follow.
+            session_id: Its id; when None the one that somebody has given to `config`, or a new one.
+            config: Its settings, or only some of them by name.
+            preset: One of `SessionPresets`, or its name.
+            preference_profile: What is known of the user from elsewhere.
+            tenant: Whose it is to be among the users of several.
+        """
 
         async def open_or_create() -> Session:
-            if session_id is not None:
+            name = session_id
+            if name is None and isinstance(config, SessionConfig):
+                name = chosen_id(config)
+            if name is not None:
                 try:
-                    return await self.load_session(session_id, tenant=tenant)
+                    return await self.load_session(name, tenant=tenant)
                 except SessionNotFound:
                     pass
             return await self.create_session(
-                user_id=user_id, session_id=session_id, config=config, tenant=tenant
+                user_id=user_id,
+                session_id=name,
+                config=config,
+                preset=preset,
+                preference_profile=preference_profile,
+                tenant=tenant,
             )
 
-        return Opening(open_or_create())
+        return Opening(open_or_create)
 
     def create_session(
         self,
         *,
         user_id: str | None = None,
         session_id: str | None = None,
-        config: SessionConfig | None = None,
+        config: SessionConfig | Mapping[str, Any] | None = None,
+        preset: SessionConfig | str | None = None,
+        template: SessionTemplate | None = None,
+        context: Mapping[str, Any] | None = None,
+        preference_profile: SessionProfile | Mapping[str, Any] | None = None,
         tenant: str = "local",
     ) -> Session:
         """Make a session. It can be used at once; await it for durability.
 
+        Its settings are those of the host (`TenutoConfig.agent`), with those of the preset over them, then the template's,
+        then its own.
+
         Args:
-            user_id: Whose it is; `local` when not given.
-            session_id: Its id, 1 to 100 characters; made up when not given.
-            config: Its settings.
+            user_id: Whose it is; when None that of `config`, or `local`.
+            session_id: Its id, 1 to 100 characters; when None that of `config`, the first time that it is used; or a new one.
+            config: Its settings, or only some of them by name.
+            preset: One of `SessionPresets`, or its name.
+            template: What it is made from; see `create_session_from_template`.
+            context: What is known from the beginning, by name.
+            preference_profile: What was learned of the user elsewhere: what `export_preference_profile` gave, or what JSON has
+                kept of it.
+            tenant: Whose it is to be among the users of several.
 
         Raises:
             InvalidInput: A value is wrong.
+            InvalidConfig: A setting is wrong; `fields` names it.
+            TemplateContextMissing: The template needs to know more.
+            MissingExtra: A setting needs something that is not installed.
             AppendConflict: There is a session of that id; raised when awaited, or at once if it is live here.
+            IllegalEvent: Nothing asynchronous is running: it is called outside of `asyncio.run(...)`.
+
+        Example:
+            >>> session = tenuto.create_session(  # doctest: +SKIP
+            ...     user_id="user_456", preset=SessionPresets.EDUCATIONAL
+            ... )
         """
-        session_id = _acceptable("session_id", session_id or new_id())
-        user = _acceptable("user_id", user_id or "local")
+        _need_loop()
+        zone = {"timezone": self.config.timezone} if self.config.timezone else {}
+        made = made_of(
+            agent={**zone, **self.config.agent},
+            preset=preset,
+            template=template,
+            config=config,
+            context=context,
+        )
+        if preference_profile is not None:
+            take_profile(fold.State(), preference_profile, self.clock.now())
+        own = config if isinstance(config, SessionConfig) else None
+        # Who says nothing is the local user; who says "" has lost an id, and must not get somebody else's memory.
+        user_id = own.user_id if user_id is None and own is not None else user_id
+        user = _acceptable("user_id", "local" if user_id is None else user_id)
+        session_id = _acceptable("session_id", session_id or (own and take_id(own)) or new_id())
         if session_id in self._tasks or session_id in self._loading:
             raise AppendConflict(f"Session {session_id} exists already.")
         state = fold.State()
@@ -251,14 +343,73 @@ class Tenuto:
                 tenant=tenant,
                 user=user,
                 epoch=new.epoch,
-                config=settings.differences(config or SessionConfig()),
+                config=made.config,
+                layers=made.layers,
+                template=made.template,
+                context=made.context,
+                categories=made.categories,
             )
         )
+        if preference_profile is not None:
+            given = preference_profile
+            driver.receive(stimuli.Decide(rules=(lambda s, at: take_profile(s, given, at),)))
         session = self._making[session_id] = self._start(session_id, driver)
         return session
 
-    async def load_session(self, session_id: str, *, tenant: str = "local") -> Session:
+    def create_session_from_template(
+        self,
+        template: SessionTemplate,
+        context: Mapping[str, Any] | None = None,
+        *,
+        user_id: str | None = None,
+        session_id: str | None = None,
+        config: SessionConfig | Mapping[str, Any] | None = None,
+        preset: SessionConfig | str | None = None,
+        preference_profile: SessionProfile | Mapping[str, Any] | None = None,
+        tenant: str = "local",
+    ) -> Session:
+        """Make a session of a kind. It can be used at once; await it for durability.
+
+        Args:
+            template: The kind.
+            context: What is known from the beginning, by name: all that the template requires, and more if you like. It is
+                journaled with the session, and told to the engine as data.
+            user_id: As for `create_session`, like all that follow.
+            session_id: Its id.
+            config: Its own settings: they go before the template's.
+            preset: What the template's settings stand on.
+            preference_profile: What was learned of the user elsewhere.
+            tenant: Whose it is to be.
+
+        Raises:
+            TemplateContextMissing: Something required is not known; all that is missing is named.
+            TenutoError: As `create_session`.
+
+        Example:
+            >>> session = tenuto.create_session_from_template(  # doctest: +SKIP
+            ...     template=template, context={"patient_id": "P12345", "appointment_type": "follow_up"}
+            ... )
+        """
+        return self.create_session(
+            user_id=user_id,
+            session_id=session_id,
+            config=config,
+            preset=preset,
+            template=template,
+            context=context,
+            preference_profile=preference_profile,
+            tenant=tenant,
+        )
+
+    async def load_session(
+        self, session_id: str, *, tenant: str = "local", lazy_load: bool = False
+    ) -> Session:
         """Take a session to this host. One that is live here already is the same object.
+
+        Args:
+            session_id: Its id.
+            tenant: The tenant of its user.
+            lazy_load: Whether its memory is read only when somebody needs it: `session.memory.is_read` says whether it was.
 
         Raises:
             SessionNotFound: There is no such session, or it is another tenant's.
@@ -266,6 +417,13 @@ class Tenuto:
             SessionLocked: Another host has it; the error says which, and until when.
             StoreUnavailable: This host is going down.
         """
+        session = await self._take_here(session_id, tenant)
+        await session.memory.fresh()
+        if not lazy_load:
+            session.memory.read()
+        return session
+
+    async def _take_here(self, session_id: str, tenant: str) -> Session:
         making = self._making.get(session_id)
         if making is not None and making.driver.core.state.tenant == tenant:
             try:
@@ -277,7 +435,8 @@ class Tenuto:
             if live.driver.core.state.tenant != tenant:
                 raise SessionNotFound
             await live.commit()
-            return live
+            if not live.driver.is_leaving:
+                return live
         if self._closing:
             raise StoreUnavailable("This host is going down. Come back in a moment.")
         head = await self.head(session_id, tenant=tenant)
@@ -289,13 +448,22 @@ class Tenuto:
             task.add_done_callback(lambda _: self._loading.pop(session_id, None))
         return await asyncio.shield(self._loading[session_id])
 
-    async def resume_session(self, session_id: str, client: str, token: str) -> Session:
+    async def resume_session(
+        self, session_id: str, client: str, token: str, role: e.AttachmentRole = "controller"
+    ) -> Session:
         """Load a session for a client that shows nothing but its resume token.
 
         Nothing is taken or written before the token is known to be of that client.
 
+        Args:
+            session_id: Which one.
+            client: The client program's own id.
+            token: The resume token that it was given last.
+            role: What it wants to be.
+
         Raises:
             NotAuthenticated: It is not, or there is no such session: the two look the same.
+            NotAllowed: It wants the controls, and has only ever observed.
         """
         live = self.sessions_here.get(session_id)
         if live is not None and live.driver.error is None:
@@ -306,7 +474,59 @@ class Tenuto:
         proof = resume.prove(state.clients.get(client), token, self.clock.now())
         if proof is resume.Proof.UNKNOWN:
             raise NotAuthenticated("The resume token is not valid any more. Get a ticket.")
+        if role == "controller" and state.clients[client].observes:
+            raise NotAllowed("This token is an observer's. Get a ticket for the controls.")
         return await self.load_session(session_id, tenant=state.tenant)
+
+    async def access_shared_session(
+        self, share_token: str, user_id: str, *, tenant: str = "local", live: bool = True
+    ) -> SharedSession:
+        """Look at a session that was shared: live, and only as far as the share allows.
+
+        The caller vouches for the user: a token is of use to the user that it was made for, and to nobody else. Every use is
+        in the session's journal (`session.shares.audit`), also one that was refused.
+
+        Args:
+            share_token: What `create_shared_view` gave.
+            user_id: Who looks.
+            tenant: Whose session it has to be.
+            live: Whether its `events` are wanted, which takes an attachment. What it allows is the same without.
+
+        Raises:
+            NotAuthenticated: The token is not known here. It looks the same for a session that is not there, or not yours.
+            NotAllowed: It is another user's.
+            ShareExpired: It has expired.
+            ShareRevoked: It was revoked, or the session has ended.
+            SessionLocked: Another host has the session.
+
+        Example:
+            >>> shared = await tenuto.access_shared_session(  # doctest: +SKIP
+            ...     share_token=view.token, user_id="doctor_456"
+            ... )
+            >>> page = await shared.history()  # doctest: +SKIP
+        """
+        return await sharing.access(self, share_token, user_id, tenant, live)
+
+    async def peek(self, session_id: str, *, tenant: str = "local") -> fold.State | None:
+        """Return a session's state without taking the session; None when there is none, or it is another tenant's.
+
+        Read it; it may be the live one.
+
+        Args:
+            session_id: Which one.
+            tenant: Whose it has to be.
+        """
+        making = self._making.get(session_id)
+        if making is not None and making.driver.core.state.tenant == tenant:
+            with contextlib.suppress(TenutoError):
+                await making
+        live = self.sessions_here.get(session_id)
+        if live is not None and live.driver.error is None:
+            state = live.driver.core.state
+        else:
+            loaded = await self.store.load(session_id)
+            state = await self._fold(loaded) if loaded is not None else fold.State()
+        return state if state.position and state.tenant == tenant else None
 
     async def head(self, session_id: str, *, tenant: str = "local") -> ports.Head:
         """Return what is known of a session without loading it.
@@ -315,7 +535,8 @@ class Tenuto:
             SessionNotFound: There is no such session, or it is another tenant's.
         """
         head = await self.store.head(session_id)
-        if head is None or head.tenant != tenant or head.position == 0:
+        mine = head is not None and head.tenant == tenant and head.position > 0
+        if head is None or not mine or session_id.startswith(RESERVED):
             raise SessionNotFound
         return head
 
@@ -332,19 +553,35 @@ class Tenuto:
             SessionNotFound: There is no such session.
         """
         await self.head(session_id, tenant=tenant)
-        return await self._history(session_id, before, limit)
+        return await StoredArchive(self, session_id).history(before, limit)
 
-    async def _history(self, session_id: str, before: int | None, limit: int) -> HistoryPage:
-        found = await self.store.read(
-            ports.Read(
-                session=session_id,
-                before=before,
-                types=history.TYPES,
-                newest_first=True,
-                limit=limit + 1,
-            )
-        )
-        return history.page([(row.position, rows.to_event(row)) for row in found], limit)
+    async def analytics(self, session_id: str, *, tenant: str = "local") -> Report:
+        """Return what was counted of a session, without loading it: up to now, or until it was left alone.
+
+        Args:
+            session_id: Its id.
+            tenant: Whose it is.
+
+        Raises:
+            SessionNotFound: There is no such session, or it is another tenant's.
+
+        Example:
+            >>> report = await tenuto.analytics("s1")  # doctest: +SKIP
+            >>> report.analytics.message_count, report.cost.usd  # doctest: +SKIP
+            (12, 0.0)
+        """
+        head = await self.head(session_id, tenant=tenant)
+        live = self.sessions_here.get(session_id)
+        if live is not None and live.driver.error is None:
+            await live.commit()
+            return live.analytics.report()
+        loaded = await self.store.load(session_id)
+        if loaded is None:
+            raise SessionNotFound
+        state = await self._fold(loaded)
+        # While no host has it nobody talks, even where a crash has left a conversation open.
+        now = max(self.clock.now(), state.updated) if head.expires > 0 else state.updated
+        return report(state, now, self.config.prices)
 
     async def watch(
         self, session_id: str, *, tenant: str = "local", after: int = 0
@@ -387,6 +624,112 @@ class Tenuto:
             if watched is not None:
                 watched.watchers.remove(wake)
 
+    async def export_session(
+        self, session_id: str, *, tenant: str = "local"
+    ) -> AsyncIterator[bytes]:
+        """Yield a session as lines, for a file or another store; a bounded part of it is in RAM at a time.
+
+        Args:
+            session_id: Which one. It need not be live here.
+            tenant: Whose it has to be.
+
+        Raises:
+            SessionNotFound: There is no such session.
+
+        Example:
+            >>> with open("session.jsonl", "wb") as file:  # doctest: +SKIP
+            ...     async for line in tenuto.export_session("sess_abc123"):
+            ...         file.write(line)
+        """
+        head = await self.head(session_id, tenant=tenant)
+        async for line in migration.export_lines(self.store, head):
+            yield line
+
+    async def import_session(
+        self,
+        data: migration.Source,
+        *,
+        user_id_mapping: Mapping[str, str] | None = None,
+        session_id: str | None = None,
+        tenant: str = "local",
+        kind: str = "",
+    ) -> Session:
+        """Import a session and load it. Nothing is written before all of it was checked.
+
+        Args:
+            data: What `export_full` or `export_session` gave: the object, its text, or a stream of its lines. Or what others
+                keep: chat messages, a map of sessions by id, a session's record.
+            user_id_mapping: Users by the names that they had.
+            session_id: Its id here; when None the one that it had, or a new one if that is taken.
+            tenant: Whose it becomes.
+            kind: `chat`, `map`, `record` or `structure` for what others keep; found out when empty.
+
+        Raises:
+            ExportUnsupported: It is of a format or version that is not known.
+            InvalidInput: It is damaged, or it holds several sessions (see `import_sessions`). Nothing was imported.
+            AppendConflict: There is a session of that `session_id`.
+            SessionEnded: It has ended: it was imported, and its history can be read.
+
+        Example:
+            >>> session = await tenuto.import_session(data, user_id_mapping={"old_123": "new_456"})  # doctest: +SKIP
+        """
+        names = await self.import_sessions(
+            data,
+            user_id_mapping=user_id_mapping,
+            session_id=session_id,
+            tenant=tenant,
+            kind=kind,
+            most=1,
+        )
+        return await self.load_session(names[0], tenant=tenant)
+
+    async def import_sessions(
+        self,
+        data: migration.Source,
+        *,
+        user_id_mapping: Mapping[str, str] | None = None,
+        session_id: str | None = None,
+        tenant: str = "local",
+        kind: str = "",
+        most: int | None = None,
+    ) -> list[str]:
+        """Import sessions without loading them, and return their ids; see `import_session`.
+
+        Args:
+            most: How many there may be; None for any number.
+
+        Raises:
+            ExportUnsupported: It is of a format or version that is not known.
+            InvalidInput: It is damaged, or holds more sessions. Nothing was imported.
+            AppendConflict: There is a session of that `session_id`.
+        """
+        return await migration.import_lines(
+            self,
+            data,
+            users=user_id_mapping,
+            session_id=_acceptable("session_id", session_id) if session_id else None,
+            tenant=tenant,
+            kind=kind,
+            most=most,
+        )
+
+    async def state_at(
+        self, session_id: str, position: int, *, tenant: str = "local"
+    ) -> fold.State:
+        """Return a session as it was at a position, folded from its journal.
+
+        Args:
+            session_id: Which one.
+            position: 1 to the journal's head.
+            tenant: Whose it has to be.
+
+        Raises:
+            SessionNotFound: There is no such session.
+            InvalidInput: There is no such position.
+        """
+        head = await self.head(session_id, tenant=tenant)
+        return await migration.state_at(self.store, head, position)
+
     async def end_session(
         self, session_id: str, *, tenant: str = "local", reason: str = "user"
     ) -> None:
@@ -416,10 +759,20 @@ class Tenuto:
         lease = await self.store.claim(session_id, self.id, self.config.url, self.config.lease)
         await self.store.forget(session_id, lease.fence)
 
+    async def forget_user_memory(self, user_id: str, *, tenant: str = "local") -> None:
+        """Erase what all of a user's sessions know with `memory_scope="user"`. What single sessions know stays.
+
+        Args:
+            user_id: Whose memory.
+            tenant: The tenant of that user.
+        """
+        await self._memories.of(tenant, user_id).forget()
+
     # ------------------------------------------------------------------------------------------------------------- life of one
 
     async def _load(self, session_id: str) -> Session:
         await self._gone(session_id)
+        began = self.clock.monotonic()
         lease = await self.store.claim(session_id, self.id, self.config.url, self.config.lease)
         loaded = await self.store.load(session_id)
         if loaded is None:
@@ -428,6 +781,8 @@ class Tenuto:
         driver = self._driver(state, lease.fence)
         driver.receive(stimuli.Restore(host=self.id, fence=lease.fence))
         session = self.sessions_here[session_id] = self._start(session_id, driver)
+        session.debug.load_seconds = self.clock.monotonic() - began
+        session.debug.load_events = len(loaded.rows)
         return await session
 
     async def _fold(self, loaded: ports.Loaded) -> fold.State:
@@ -438,6 +793,10 @@ class Tenuto:
                 state = fold.decode(loaded.snapshot.body)
             except msgspec.MsgspecError:
                 found = await self._read_all(loaded.head.session)
+            else:
+                if not state.analytics.last:
+                    # It was made by a version that counted nothing yet.
+                    state, found = fold.State(), await self._read_all(loaded.head.session)
         for row in found:
             fold.apply(state, rows.to_event(row))
         return state
@@ -457,12 +816,12 @@ class Tenuto:
         fence: int,
         opening: Callable[[], Coroutine[Any, Any, int]] | None = None,
     ) -> Driver:
-        core = c.SessionCore(state, self.engines.capabilities, self.config.grace)
+        core = c.SessionCore(state, self.engines.capabilities, self.config.grace, self.reader)
         return Driver(
             core,
             self.store,
             fence,
-            rows.to_row,
+            rows,
             self.engines.make,
             self.clock,
             self,
@@ -470,10 +829,12 @@ class Tenuto:
         )
 
     def _start(self, session_id: str, driver: Driver) -> Session:
-        async def read(before: int | None, limit: int) -> HistoryPage:
-            return await self._history(session_id, before, limit)
-
-        session = Session(driver, read)
+        self._begin()
+        session = Session(driver, StoredArchive(self, session_id))
+        session.analytics.prices = self.config.prices
+        session.memory.embed = self._embed
+        self._memories.join(session)
+        self._extraction.join(session)
         task = asyncio.create_task(self._serve(session_id, session))
         self._tasks[session_id] = task
         return session
@@ -488,6 +849,7 @@ class Tenuto:
                 del self._making[session_id]
             if self.sessions_here.get(session_id) is session:
                 del self.sessions_here[session_id]
+            self._memories.leave(session)
             session.ended(session.driver.error or LeaseLost())
             try:
                 if session.driver.fence:
@@ -573,6 +935,9 @@ class Tenuto:
 
     async def _ring(self, head: ports.Head) -> None:
         try:
+            if head.session.startswith(RESERVED):
+                await self._memories.expire(head)
+                return
             session = await self.load_session(head.session, tenant=head.tenant)
             if session.driver.core.state.life is not Life.ENDED:
                 await session.driver.commit(session.driver.receive(stimuli.Due()))
@@ -580,7 +945,21 @@ class Tenuto:
             log.warning("session %s: alarm: %s", head.session, error.code)
 
 
-def _acceptable(name: str, value: str) -> str:
-    if not 1 <= len(value) <= 100 or not value.isprintable() or "/" in value:
+def _need_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise IllegalEvent(
+            "A session lives in an event loop: call this within `async def main()`, run by `asyncio.run(main())`."
+        ) from None
+
+
+def _acceptable(name: str, value: object) -> str:
+    fits = isinstance(value, str) and 1 <= len(value) <= 100
+    if not isinstance(value, str) or not fits or not value.isprintable() or "/" in value:
         raise InvalidInput(f"`{name}` has 1 to 100 printable characters and no slash.")
+    if name == "session_id" and value.startswith(RESERVED):
+        raise InvalidInput(
+            f"No `session_id` begins with {RESERVED!r}: that is for journals of other kinds."
+        )
     return value

@@ -57,6 +57,8 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     """
     session: str
     role: Role
+    share: int = 0
+    """The number of the share that it looks through; 0 when it is the tenant's own."""
 
 
 def list_keys(path: str | os.PathLike[str]) -> list[Key]:

@@ -8,8 +8,10 @@ import msgspec
 from tenuto import events as e
 from tenuto.errors import InvalidInput, NotAllowed, NotAuthenticated, TenutoError
 from tenuto.ids import new_secret
-from tenuto.session import ports, resume, stimuli
+from tenuto.session import ports, resume, shares, stimuli
 from tenuto.session.driver import Driver
+from tenuto.session.live_desk import LiveDesk
+from tenuto.session.viewing import Lens, Viewer
 
 PAGE = 300
 """Events that are read from the store at a time."""
@@ -35,6 +37,10 @@ class Joining:
     """Whether replies are spoken to it."""
     resumable: bool = True
     """Whether it is given a resume token."""
+    share: int = 0
+    """The share that it looks through: it is an observer named `share:N`, sees what the share shows, and comes back by the
+    share alone. 0 when it is the session's own user's.
+    """
 
 
 class Attachment:
@@ -58,6 +64,8 @@ class Attachment:
         self.mic = 0
         """Where the microphone has to go on, in samples of its stream."""
         self._told_live = 0
+        self.lens: Lens | None = None
+        """What it looks through; None when it sees everything."""
 
     @property
     def is_controller(self) -> bool:
@@ -136,6 +144,10 @@ class Attachment:
 
     async def missed(self, store: ports.Store) -> AsyncIterator[Sequence[ports.Row]]:
         """Yield the events after `after` and up to where the listener was told live, in pages, oldest first."""
+        async for rows in self._missed(store):
+            yield rows if self.lens is None else [self.lens.row(row) for row in rows]
+
+    async def _missed(self, store: ports.Store) -> AsyncIterator[Sequence[ports.Row]]:
         ring = list(self.driver.ring)
         after, until = self.after, self._told_live
         if after >= until:
@@ -165,8 +177,22 @@ async def attach(driver: Driver, joining: Joining, listener: ports.Listener) -> 
         NotAuthenticated: The resume token is unknown, expired or was used before; in the last case every token of the
             client is void from now on.
         InvalidInput: The client's id is not acceptable.
+        NotAllowed: The share that it looks through is over, or does not allow to read.
     """
-    if not 1 <= len(joining.client) <= 64 or ":" in joining.client:
+    lens: Lens | None = None
+    if joining.share:
+        lens = _lens(driver, joining.share)
+        joining = Joining(
+            client=f"share:{joining.share}",
+            role="observer",
+            transport=joining.transport,
+            have=joining.have,
+            voice=joining.voice,
+            resumable=False,
+            share=joining.share,
+        )
+        listener = Viewer(listener, lens)
+    elif not 1 <= len(joining.client) <= 64 or ":" in joining.client:
         raise InvalidInput("A client's id has 1 to 64 characters and no colon.")
     core, state = driver.core, driver.core.state
     if joining.token:
@@ -197,14 +223,16 @@ async def attach(driver: Driver, joining: Joining, listener: ports.Listener) -> 
             token=resume.digest(token) if token else "",
             shown=resume.digest(joining.token) if joining.token else "",
             heard=joining.heard,
+            share=joining.share,
         )
     )
     attachment = Attachment(driver, state.attachments, joining)
     attachment.token, attachment.mode, attachment.after = token, plan.mode, plan.after
     attachment.head, attachment.mic = head, goes_on
-    attachment._told_live = driver.durable
+    attachment._told_live, attachment.lens = driver.durable, lens
     if plan.mode == "snapshot":
-        attachment.snapshot = msgspec.json.encode(resume.view(state, core.status))
+        view = resume.view(state, core.status)
+        attachment.snapshot = msgspec.json.encode(view if lens is None else lens.view(view))
         attachment.after = head
     if joining.role == "controller" and joining.mic is not None:
         microphone.start(joining.mic[0], joining.mic[1], goes_on)
@@ -215,3 +243,12 @@ async def attach(driver: Driver, joining: Joining, listener: ports.Listener) -> 
     if joining.role == "controller":
         await driver.find_place()
     return attachment
+
+
+def _lens(driver: Driver, share: int) -> Lens:
+    known = driver.core.state.shares.known.get(share)
+    user = known.user if known is not None else ""
+    why = shares.refusal(driver.core.state, share, user, "read_history", driver.now())
+    if why:
+        raise shares.error(why, "read_history")
+    return Lens(LiveDesk(driver), share)

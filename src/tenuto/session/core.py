@@ -8,7 +8,7 @@ What is not journaled is kept beside the state and is lost with the process, saf
 playback of the open reply, which a client tells again when it comes back.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -18,33 +18,56 @@ from tenuto.errors import (
     ConversationExists,
     ConversationNotFound,
     IllegalEvent,
+    InvalidConfig,
     InvalidInput,
     SessionEnded,
 )
-from tenuto.session import config, context, effects, memory, ports, turns
-from tenuto.session.fold import OpenReply, State, apply
+from tenuto.session import (
+    analytics,
+    config,
+    context,
+    effects,
+    history,
+    memory,
+    ports,
+    preferences,
+    shares,
+    summary,
+    turns,
+)
+from tenuto.session.config import SessionConfig
+from tenuto.session.fold import WINDOW, OpenReply, State, apply, copy
 from tenuto.session.playback import Playback, heard_text, spoken_seconds
+from tenuto.session.reading import NoReader
 from tenuto.session.state import Life, Link, LinkSignal, Status, Turn, next_link, status
 from tenuto.session.stimuli import (
+    Connect,
     Create,
+    Decide,
+    Disconnect,
     Due,
     End,
     EndConversation,
     FromEngine,
     Hold,
+    Inject,
     Join,
     Leave,
     LinkAccepted,
+    Listen,
     Mark,
     Park,
+    Pause,
     Played,
     Remember,
     Restore,
     Revoke,
+    Say,
     StartConversation,
     Stimulus,
     Stop,
     Type,
+    Unpause,
 )
 
 LONGEST_TEXT = 10_000
@@ -53,6 +76,8 @@ KEPT_BACK = 0.1
 """Seconds of a reply's end that a client need not have played: a resampler on the way may keep them."""
 LONGEST_NAME = 100
 """Characters of the id of a conversation."""
+WORTH_SUMMARY = 10
+"""Messages of a conversation that are worth a summary when it ends."""
 RETRIES = 3
 """Links that are opened in a row without one reply, before the session says that the engine is lost."""
 
@@ -74,17 +99,33 @@ class SessionCore:
         state: The fold to go on from; a new one for a session that does not exist yet.
         capabilities: What the session's engine can do.
         grace: Seconds that a held reply waits after a crash for somebody to hear the rest.
+        reader: Finds personal data and traits in what the user says; one that finds nothing when None.
     """
 
-    def __init__(self, state: State, capabilities: ports.Capabilities, grace: float = 30.0) -> None:
+    def __init__(
+        self,
+        state: State,
+        capabilities: ports.Capabilities,
+        grace: float = 30.0,
+        reader: ports.Reader | None = None,
+    ) -> None:
         self.state = state
+        self.reader = reader or NoReader()
         self.capabilities = capabilities
         self.grace = grace
-        self.link = Link.CLOSED
+        self._link = Link.CLOSED
+        self.link_moved: Callable[[Link, Link, float], None] | None = None
+        """Told of each move of the link, before it: from where, to where, and when."""
         self.playback: Playback | None = None
         self.mic, self.client = "", ""
         """The microphone and the id of the client that had the controls last: it may be gone when it is known what it said."""
-        self.policy = context.LastMessages()
+        self.listening = False
+        """Whether the program that holds the session has a microphone open."""
+        self.elsewhere: Sequence[ports.Memory] = ()
+        """What the user's other sessions know; kept up to date by the driver."""
+        self._config: tuple[tuple[int, str], SessionConfig] | None = None
+        self._opened_with = 0
+        """The version of the settings that the link was opened with."""
         self.link_number = state.links
         self.link_speaks = False
         """Whether the link was opened for a client that is spoken to."""
@@ -113,6 +154,7 @@ class SessionCore:
             raise SessionEnded
         self._at = at
         _RECEIVE[type(stimulus)](self, stimulus)
+        self._tell_milestones()
 
     def take(self) -> Taken:
         """Return the events and durable effects not yet taken. Each is returned once."""
@@ -126,12 +168,31 @@ class SessionCore:
         return reflexes
 
     @property
-    def config(self) -> config.SessionConfig:
-        return config.build(self.state.config)
+    def config(self) -> SessionConfig:
+        """The settings that hold now."""
+        version = (self.state.config_version, self.state.conversation)
+        if self._config is None or self._config[0] != version:
+            self._config = (version, config.effective(self.state))
+        return self._config[1]
+
+    @property
+    def link(self) -> Link:
+        """The connection to the engine. It is not journaled: a new process has none."""
+        return self._link
+
+    @link.setter
+    def link(self, to: Link) -> None:
+        if self.link_moved is not None:
+            self.link_moved(self._link, to, self._at)
+        self._link = to
 
     @property
     def status(self) -> Status:
-        return status(self.state.life, self.state.turn, self.link)
+        """What everyone sees of the session."""
+        state = self.state
+        return status(
+            state.life, state.turn, self.link, listening=self.listening, paused=state.paused
+        )
 
     @property
     def voice(self) -> bool:
@@ -142,9 +203,13 @@ class SessionCore:
     # -------------------------------------------------------------------------------------------------------------- the stimuli
 
     def _create(self, s: Create) -> None:
-        config.build(s.config)
+        self._need_reader(config.build(s.config))
         self._emit(
             e.SessionCreated(
+                layers=s.layers,
+                template=s.template,
+                context=s.context,
+                categories=s.categories,
                 at=self._at,
                 session=s.session,
                 tenant=s.tenant,
@@ -161,6 +226,8 @@ class SessionCore:
         self._emit(e.SessionRestored(at=self._at, host=s.host, fence=s.fence))
         for number in list(state.here):
             self._emit(e.AttachmentDetached(at=self._at, attachment=number, reason="crashed"))
+        for event in memory.expire(state, self._at):
+            self._emit(event)
         self._lose_speech()
         reply = state.reply
         if reply is not None:
@@ -185,11 +252,12 @@ class SessionCore:
                 voice=s.voice,
                 token=s.token,
                 shown=s.shown,
+                share=s.share,
             )
         )
         if s.role != "controller":
             return
-        self.mic, self.client = s.mic, s.client
+        self.mic, self.client, self.listening = s.mic, s.client, False
         if s.opens and not state.conversation:
             self._emit(e.ConversationStarted(at=at, conversation=self._free_name()))
         self._go_on()
@@ -206,19 +274,24 @@ class SessionCore:
         self._emit(e.AttachmentRevoked(at=self._at, client=s.client))
 
     def _type(self, s: Type) -> None:
-        text = s.text.strip()
-        if not text:
-            raise InvalidInput("The message is empty. Send at least one character.")
-        if len(text) > LONGEST_TEXT:
-            raise InvalidInput(
-                f"A message may have {LONGEST_TEXT} characters; this one has {len(text)}."
-            )
+        text = _acceptable(s.text)
         if not self.state.conversation:
             raise IllegalEvent("No conversation is open: start one first.")
+        if self.state.paused:
+            raise IllegalEvent("The session is paused. Resume it first.")
+        read = self._read(text)
         self._quit("text")
         turn = self.state.turns + 1
-        self._emit(self._message("user", text, turn, by="text", client=s.client, cause=s.cause))
+        self._emit(
+            self._message(
+                "user", turn=turn, by="text", client=s.client, user=s.user, cause=s.cause, **read
+            )
+        )
+        self._after_message()
         self._ask()
+        if self.state.life is Life.DETACHED:
+            # Somebody writes while nobody has the controls: the engine is closed a while after that.
+            self._durable.append(effects.StartGrace())
 
     def _stop(self, s: Stop) -> None:
         reply = self.state.reply
@@ -238,9 +311,12 @@ class SessionCore:
 
     def _start_conversation(self, s: StartConversation) -> None:
         known, at = self.state.conversations, self._at
-        name = s.conversation or self._free_name()
-        if len(name) > LONGEST_NAME:
-            raise InvalidInput(f"The id of a conversation may have {LONGEST_NAME} characters.")
+        self._need_reader(config.in_conversation(self.state, s.config))
+        name = s.conversation or (next(reversed(known), "") if s.resume else self._free_name())
+        if not name:
+            raise ConversationNotFound("The session has no conversation yet. Start one.")
+        if not ports.is_text(name) or len(name) > LONGEST_NAME:
+            raise InvalidInput(f"The id of a conversation is a text of up to {LONGEST_NAME} characters.")
         if s.resume and name == self.state.conversation:
             return
         for needed in (name if s.resume else "", s.parent):
@@ -250,39 +326,168 @@ class SessionCore:
             raise ConversationExists(f"The session already has a conversation {name!r}.")
         if self.state.conversation:
             self._end_conversation(EndConversation(reason="next"))
+        if s.parent and not s.resume and known[s.parent].unsummarized:
+            # The branch keeps what was said so far, in short; a later summary tells more than it may know.
+            self._summarize(s.parent)
         if s.resume:
             self._emit(e.ConversationResumed(at=at, conversation=name, cause=s.cause))
         else:
             self._emit(
-                e.ConversationStarted(at=at, conversation=name, parent=s.parent, cause=s.cause)
+                e.ConversationStarted(
+                    at=at,
+                    conversation=name,
+                    parent=s.parent,
+                    fork=history.newest(self.state, s.parent),
+                    config=s.config,
+                    cause=s.cause,
+                )
             )
+        # The link goes by what is known in the conversation before: an answer brings its own context, and nothing else does.
+        if s.fresh:
+            self._close_engine()
+        self._configure()
         if self.state.life is Life.LIVE:
             self._go_on()
 
     def _end_conversation(self, s: EndConversation) -> None:
         if not self.state.conversation:
             raise IllegalEvent("No conversation is open.")
+        name = self.state.conversation
+        known = self.state.conversations[name]
         self._quit("ended")
         self._lose_speech()
+        if known.unsummarized >= (1 if known.parent else WORTH_SUMMARY):
+            self._summarize(name)
         self._emit(
-            e.ConversationEnded(
-                at=self._at, conversation=self.state.conversation, reason=s.reason, cause=s.cause
-            )
+            e.ConversationEnded(at=self._at, conversation=name, reason=s.reason, cause=s.cause)
         )
+        for event in memory.end_conversation(self.state, name, self._at):
+            self._emit(event)
+        # Here already: nothing can be told after the end of a session.
+        self._tell_milestones()
 
     def _remember(self, s: Remember) -> None:
-        if not s.content.strip():
-            raise InvalidInput("A memory needs content.")
-        fact = ports.Learned(
-            turn=0,
+        fact = memory.Fact(
             content=s.content,
             key=s.key,
             value=s.value,
             category=s.category,
             importance=s.importance,
+            conversation=self.state.conversation,
         )
-        for event in memory.add(self.state, fact, self._at, s.cause):
+        for event in memory.add(self.state, fact, self._at, s.cause, self.elsewhere):
             self._emit(event)
+
+    def _decide(self, s: Decide) -> None:
+        if len(s.rules) == 1:
+            events = s.rules[0](self.state, self._at)
+        else:
+            # A rule decides on what the rules before it have made; none of it is true before all have decided.
+            draft, events = copy(self.state), []
+            for rule in s.rules:
+                for event in rule(draft, self._at):
+                    apply(draft, event)
+                    events.append(event)
+        changes = [event.changes for event in events if isinstance(event, e.ConfigChanged)]
+        if changes:
+            self._need_reader(config.with_changes(self.config, changes))
+        for event in events:
+            self._emit(event)
+        if changes:
+            self._refresh() if s.waits else self._configure()
+        if any(isinstance(event, e.ShareRevoked) for event in events):
+            self._let_go_of_viewers()
+
+    def _inject(self, s: Inject) -> None:
+        text = _acceptable(s.text)
+        if not self.state.conversation:
+            raise IllegalEvent("No conversation is open: start one first.")
+        if s.key and s.key in self.state.keys:
+            return
+        text, redacted = self.clean(text)
+        self._emit(
+            self._message(
+                s.role,
+                text,
+                turn=self.state.turns,
+                by="injected",
+                redacted=redacted,
+                key=s.key,
+                cause=s.cause,
+            )
+        )
+        self._after_message()
+        self._refresh()
+
+    def _say(self, s: Say) -> None:
+        text = _acceptable(s.text)
+        state = self.state
+        if not state.conversation:
+            raise IllegalEvent("No conversation is open: start one first.")
+        if state.paused:
+            raise IllegalEvent("The session is paused. Resume it first.")
+        if state.life is not Life.LIVE:
+            raise IllegalEvent("Nobody is there to hear it.")
+        if state.turn is not Turn.IDLE:
+            raise IllegalEvent(
+                f"The turn is {state.turn.value}: wait until it is over, or stop it."
+            )
+        if self._asked:
+            self._drop_answer()
+        self._speak_alone(text, s.cause)
+
+    def _connect(self, s: Connect) -> None:
+        if self.state.paused:
+            raise IllegalEvent("The session is paused. Resume it first.")
+        if self.state.life is not Life.LIVE:
+            raise IllegalEvent("Nobody is there to need an engine.")
+        if self.link in (Link.CLOSED, Link.FAILED):
+            self._failures = 0
+            self._need_engine()
+            self._go_on(greets=False)
+
+    def _disconnect(self, s: Disconnect) -> None:
+        if self.link is Link.CLOSED:
+            return
+        self._lose_speech()
+        self._quit("stopped")
+        self._close_engine()
+        if self.state.turn is Turn.THINKING:
+            message = "The connection was stopped before there was an answer."
+            self._emit(e.ErrorRaised(at=self._at, code="stopped", message=message))
+
+    def _pause(self, s: Pause) -> None:
+        if self.state.paused:
+            return
+        self._lose_speech()
+        self._quit("paused")
+        self._close_engine()
+        self._emit(e.SessionPaused(at=self._at, cause=s.cause))
+
+    def _unpause(self, s: Unpause) -> None:
+        if not self.state.paused:
+            return
+        self._emit(e.SessionResumed(at=self._at, cause=s.cause))
+        if self.state.life is Life.LIVE:
+            self._go_on(greets=False)
+
+    def _listen(self, s: Listen) -> None:
+        state = self.state
+        if not s.on:
+            self.listening = False
+            if state.speech is not None and self.link is Link.READY:
+                self._durable.append(effects.ToEngine(ports.Finish()))
+            return
+        if not self.capabilities.listens:
+            raise IllegalEvent(f"The {self.capabilities.name} engine does not listen.")
+        if state.paused:
+            raise IllegalEvent("The session is paused. Resume it first.")
+        if state.life is not Life.LIVE or not state.conversation:
+            raise IllegalEvent("Nobody is there, or no conversation is open.")
+        self.listening, self.mic = True, s.mic
+        if not self.link_speaks or self.link in (Link.CLOSED, Link.FAILED):
+            self._failures = 0
+            self._go_on(greets=False)
 
     def _mark(self, s: Mark) -> None:
         reply, playback = self.state.reply, self.playback
@@ -305,13 +510,21 @@ class SessionCore:
             self.link = next_link(self.link, LinkSignal.ACCEPTED)
 
     def _from_engine(self, s: FromEngine) -> None:
-        if s.link == self.link_number and self.link not in (Link.CLOSED, Link.FAILED):
+        if s.link != self.link_number:
+            return
+        if self.link not in (Link.CLOSED, Link.FAILED):
             _FROM_ENGINE[type(s.event)](self, s.event)
+        elif isinstance(s.event, ports.Used) and self.state.life is not Life.PARKED:
+            # What was used counts also when it is told on the way out.
+            self._used(s.event)
 
     def _due(self, s: Due) -> None:
         for alarm in sorted(self.state.alarms.values(), key=lambda alarm: alarm.due):
             if alarm.due <= self._at:
                 self._emit(e.AlarmRang(at=self._at, alarm=alarm.alarm))
+        for event in memory.expire(self.state, self._at):
+            self._emit(event)
+        self._let_go_of_viewers()
         self._ring()
 
     def _park(self, s: Park) -> None:
@@ -320,7 +533,9 @@ class SessionCore:
         self._lose_speech()
         self._quit("detached")
         self._close_engine()
-        if not self.state.here:
+        if not self.state.here and not s.held:
+            for event in memory.close(self.state, self._at):
+                self._emit(event)
             self._emit(e.SessionParked(at=self._at))
             self._durable.append(effects.Unload())
 
@@ -330,6 +545,11 @@ class SessionCore:
         for number in list(self.state.here):
             self._detach(number, "ended")
         self._close_engine()
+        for event in [
+            *memory.close(self.state, self._at),
+            *shares.end_session(self.state, self._at),
+        ]:
+            self._emit(event)
         self._emit(e.SessionEnded(at=self._at, reason=s.reason, cause=s.cause))
         self._durable.append(effects.Unload())
 
@@ -338,6 +558,7 @@ class SessionCore:
     def _ready(self, event: ports.Ready) -> None:
         self.link = next_link(self.link, LinkSignal.READY)
         self._emit(e.EngineReady(at=self._at, engine=self.capabilities.name, link=self.link_number))
+        self._applied(self._opened_with)
 
     def _speech_began(self, event: ports.SpeechBegan) -> None:
         if self.state.speech is not None or not self.state.conversation:
@@ -362,8 +583,11 @@ class SessionCore:
             )
         )
         if text:
-            said = self._message("user", text, speech.turn, by="voice", client=self.client)
-            self._emit(said)
+            read = self._read(text, event.seconds)
+            self._emit(
+                self._message("user", turn=speech.turn, by="voice", client=self.client, **read)
+            )
+            self._after_message()
         self._ask()
         self._ring()
 
@@ -406,28 +630,51 @@ class SessionCore:
                 self._start_reply(event.turn, aloud=kept or self.voice)
 
     def _learned(self, event: ports.Learned) -> None:
-        for added in memory.add(self.state, event, self._at):
-            self._emit(added)
+        # What may not be stored is not learned either: an engine that listens has heard more than the text that is kept.
+        may = not any(self.clean(text)[1] for text in (event.content, event.value))
+        if self.config.enable_learning and may:
+            for added in memory.learn(self.state, event, self._at, self.elsewhere):
+                self._emit(added)
 
     def _forgot(self, event: ports.Forgot) -> None:
-        if event.memory in self.state.memories:
-            self._emit(e.MemoryRemoved(at=self._at, memory=event.memory, reason="forgotten"))
+        if self._is_a_guests(event.turn):
+            return
+        for removed in memory.drop(self.state, event.memory, self._at, self.elsewhere):
+            self._emit(removed)
 
     def _alarm_wanted(self, event: ports.AlarmWanted) -> None:
-        same = [
-            a for a in self.state.alarms.values() if a.turn == event.turn and a.text == event.text
-        ]
+        text, _ = self.clean(event.text)
+        same = [a for a in self.state.alarms.values() if a.turn == event.turn and a.text == text]
         if not same:
             number = self.state.alarm_count + 1
             self._emit(
-                e.AlarmSet(
-                    at=self._at, alarm=number, due=event.due, text=event.text, turn=event.turn
-                )
+                e.AlarmSet(at=self._at, alarm=number, due=event.due, text=text, turn=event.turn)
             )
 
     def _alarm_dropped(self, event: ports.AlarmDropped) -> None:
-        if event.alarm in self.state.alarms:
+        if event.alarm in self.state.alarms and not self._is_a_guests(event.turn):
             self._emit(e.AlarmCancelled(at=self._at, alarm=event.alarm))
+
+    def _is_a_guests(self, turn: int) -> bool:
+        """Whether somebody else than the session's user asks for what the engine wants: they take nothing from it."""
+        return turns.is_a_guests(self.state.recent, self.state.owed, turn)
+
+    def _configured(self, event: ports.Configured) -> None:
+        self._applied(event.version)
+
+    def _used(self, event: ports.Used) -> None:
+        self._emit(
+            e.UsageRecorded(
+                at=self._at,
+                engine=self.capabilities.name,
+                link=self.link_number,
+                heard=event.heard,
+                spoken=event.spoken,
+                tokens_in=event.tokens_in,
+                tokens_out=event.tokens_out,
+                characters=event.characters,
+            )
+        )
 
     def _failed(self, event: ports.Failed) -> None:
         self.link = next_link(self.link, LinkSignal.LOST)
@@ -440,7 +687,7 @@ class SessionCore:
         if self._failures <= RETRIES:
             self._ask()
             self._ring()
-            if self.voice:
+            if self.voice or self.listening:
                 self._need_engine()
         elif self.state.turn is Turn.THINKING:
             message = "The engine could not be reached. Say it again to try once more."
@@ -452,9 +699,86 @@ class SessionCore:
         apply(self.state, event)
         self._events.append(event)
 
+    def _tell_milestones(self) -> None:
+        for milestone in analytics.reached(self.state, self._at):
+            self._emit(milestone)
+
+    def clean(self, text: str) -> tuple[str, list[str]]:
+        """Return a text as it may be stored and told, and the kinds of personal data that were taken out of it."""
+        settings = self.config
+        if settings.redaction == "off":
+            return text, []
+        return self.reader.redact(text, settings.redaction, settings.region)
+
+    def _read(self, text: str, seconds: float = 0.0) -> dict[str, Any]:
+        """Return what is stored of what the user says: the text without what may not be, and what it tells of them."""
+        settings = self.config
+        clean, redacted = self.clean(text)
+        traits = self.reader.measure(
+            clean,
+            seconds,
+            learning=settings.enable_learning,
+            analytics=settings.enable_analytics,
+        )
+        return {"text": clean, "redacted": redacted, "traits": traits}
+
+    def _after_message(self) -> None:
+        """A message came in: say what was learned of it."""
+        if self.config.enable_learning:
+            for event in preferences.learned(self.state, self._at):
+                self._emit(event)
+
+    def _keep_what_leaves(self) -> None:
+        """See that no message leaves the window before a summary covers it."""
+        state = self.state
+        if len(state.recent) == WINDOW:
+            oldest = state.recent[0]
+            if oldest.message > state.conversations[oldest.conversation].summary_upto:
+                self._summarize(oldest.conversation)
+
+    def _summarize(self, name: str) -> None:
+        known = self.state.conversations[name]
+        fresh = [
+            m
+            for m in self.state.recent
+            if m.conversation == name and m.message > known.summary_upto
+        ]
+        self._emit(
+            e.ConversationSummarized(
+                at=self._at,
+                conversation=name,
+                upto=known.last,
+                text=summary.extend(known.summary, fresh),
+            )
+        )
+
+    def _configure(self) -> None:
+        """Tell the engine that is open of the settings, and of what it should know."""
+        if self.link not in (Link.CLOSED, Link.FAILED):
+            self._durable.append(effects.ToEngine(ports.Configure(context=self._context())))
+
+    def _refresh(self) -> None:
+        """Tell the engine that is open of what it should know, together with what comes next."""
+        if self.link not in (Link.CLOSED, Link.FAILED):
+            self._durable.append(effects.Refresh(self._context()))
+
+    def _applied(self, version: int) -> None:
+        """The engine goes by that version. It may say so as often as it likes: it is news once."""
+        if self.state.applied_version < version <= self.state.config_version:
+            self._emit(e.ConfigApplied(at=self._at, version=version, link=self.link_number))
+
+    def _need_reader(self, settings: SessionConfig) -> None:
+        """Refuse settings by which nothing could be said: what cannot be redacted must not be stored."""
+        if settings.redaction != "off":
+            try:
+                self.reader.redact("a", settings.redaction, settings.region)
+            except InvalidInput as error:
+                raise InvalidConfig(error.message, ("redaction", "region")) from None
+
     def _message(
         self, role: e.Role, text: str, turn: int, cause: str = "", **more: Any
     ) -> e.MessageAdded:
+        self._keep_what_leaves()
         return e.MessageAdded(
             at=self._at,
             cause=cause,
@@ -473,20 +797,27 @@ class SessionCore:
         return f"c{number}"
 
     def _need_engine(self) -> None:
-        if self.link in (Link.CLOSED, Link.FAILED):
+        if not self.state.paused and self.link in (Link.CLOSED, Link.FAILED):
             self.link = next_link(self.link, LinkSignal.OPEN)
             self.link_number += 1
-            self.link_speaks = self.voice
+            self.link_speaks = self.voice or self.listening
+            self._opened_with = self.state.config_version
             self._durable.append(
                 effects.OpenEngine(self.link_number, self.link_speaks, self._context())
             )
 
     def _context(self) -> ports.Context:
-        return context.build(self.state, self.config, self._at, self.policy)
+        return context.build(self.state, self.config, self._at, self.elsewhere)
+
+    def _context_of_guest(self) -> ports.Context:
+        """What somebody else than the session's user is answered from: nothing sensitive, and nothing of other sessions."""
+        all_of_it = context.build(self.state, self.config, self._at)
+        memories = tuple(memory for memory in all_of_it.memories if not memory.sensitive)
+        return msgspec.structs.replace(all_of_it, memories=memories, given={})
 
     def _ask(self) -> None:
         """Ask for an answer to everything that is owed one."""
-        if self.state.turn is not Turn.THINKING:
+        if self.state.turn is not Turn.THINKING or self.state.paused:
             return
         if self.capabilities.answers:
             turn, text = turns.question(self.state.recent, self.state.owed)
@@ -497,13 +828,18 @@ class SessionCore:
 
     def _ask_rest(self, reply: OpenReply) -> None:
         """Ask for what is missing of a reply that was interrupted while it was made."""
-        asked = [m.text for m in self.state.recent if m.turn == reply.turn and m.role == "user"]
+        asked = [
+            m.text
+            for m in self.state.recent
+            if m.turn == reply.turn and m.role == "user" and m.by != "injected"
+        ]
         self._request_answer(reply.turn, " ".join(asked), tuple(reply.segments))
 
     def _request_answer(self, turn: int, text: str, spoken: tuple[str, ...]) -> None:
         if self.capabilities.answers and self._asked != turn:
             self._need_engine()
-            ask = ports.Ask(turn=turn, text=text, context=self._context(), spoken=spoken)
+            given = self._context_of_guest() if self._is_a_guests(turn) else self._context()
+            ask = ports.Ask(turn=turn, text=text, context=given, spoken=spoken)
             self._durable.append(effects.ToEngine(ask))
             self._asked = turn
 
@@ -513,10 +849,12 @@ class SessionCore:
             effects.ToEngine(ports.Speak(reply=reply, index=index, text=text, last=last))
         )
 
-    def _go_on(self) -> None:
+    def _go_on(self, *, greets: bool = True) -> None:
         """Somebody is there: open the engine, and go on with what waits for them."""
         state = self.state
-        if self.voice:
+        if state.paused:
+            return
+        if self.voice or self.listening:
             if not self.link_speaks:
                 self._close_engine()
             self._need_engine()
@@ -525,7 +863,7 @@ class SessionCore:
             self._go_on_with(reply)
         elif state.turn is Turn.THINKING:
             self._ask()
-        elif state.turn is Turn.IDLE and state.conversation and not state.rung:
+        elif greets and state.turn is Turn.IDLE and state.conversation and not state.rung:
             self._greet()
         self._ring()
 
@@ -558,14 +896,18 @@ class SessionCore:
             self._speak(reply.reply, index, text, last)
 
     def _greet(self) -> None:
-        greeting = self.config.greeting
-        if not greeting or self.state.conversations[self.state.conversation].messages:
+        greeting, known = self.config.greeting, self.state.conversations[self.state.conversation]
+        if not greeting or known.messages or known.fork:
             return
-        self._start_reply(self.state.turns + 1, aloud=self.voice)
+        self._speak_alone(greeting)
+
+    def _speak_alone(self, text: str, cause: str = "") -> None:
+        """Say something that nobody asked for."""
+        self._start_reply(self.state.turns + 1, aloud=self.voice, cause=cause)
         reply = self.state.replies
-        self._emit(e.ReplySegment(at=self._at, reply=reply, index=0, text=greeting, last=True))
+        self._emit(e.ReplySegment(at=self._at, reply=reply, index=0, text=text, last=True))
         if self.voice:
-            self._speak(reply, 0, greeting, last=True)
+            self._speak(reply, 0, text, last=True)
         else:
             self._end_reply(0.0)
 
@@ -573,6 +915,8 @@ class SessionCore:
         """Tell of an alarm that rang, when somebody is there and nobody speaks."""
         state = self.state
         if not state.rung or state.life is not Life.LIVE or state.turn is not Turn.IDLE:
+            return
+        if state.paused:
             return
         if not state.conversation:
             self._emit(e.ConversationStarted(at=self._at, conversation=self._free_name()))
@@ -583,11 +927,12 @@ class SessionCore:
             self._durable.append(effects.ToEngine(ring))
             self._asked = -alarm.alarm
 
-    def _start_reply(self, turn: int, *, aloud: bool, alarm: int = 0) -> None:
+    def _start_reply(self, turn: int, *, aloud: bool, alarm: int = 0, cause: str = "") -> None:
         state = self.state
         self._emit(
             e.ReplyStarted(
                 at=self._at,
+                cause=cause,
                 reply=state.replies + 1,
                 turn=turn,
                 conversation=state.conversation,
@@ -688,16 +1033,41 @@ class SessionCore:
             self._emit(e.PlaybackMarked(at=self._at, reply=reply.reply, heard=round(heard, 3)))
         elif controls and self._asked < 0:
             self._drop_answer()
+        if controls:
+            self.listening = False
         self._emit(e.AttachmentDetached(at=self._at, attachment=number, reason=reason))
         self._durable.append(effects.LetGo(number, reason))
         if reason not in ("superseded", "ended") and (controls or not state.here):
             self._durable.append(effects.StartGrace())
+
+    def _let_go_of_viewers(self) -> None:
+        """Let go of whoever looks through a share that is over."""
+        for number, reason in shares.over(self.state, self._at):
+            self._detach(number, reason)
 
     def _close_engine(self) -> None:
         if self.link is not Link.CLOSED:
             self.link = next_link(self.link, LinkSignal.CLOSE)
             self._asked = 0
             self._durable.append(effects.CloseEngine())
+
+
+def _acceptable(text: str) -> str:
+    """Return a message without the space around it.
+
+    Raises:
+        InvalidInput: It is empty or too long.
+    """
+    text = text.strip()
+    if not text:
+        raise InvalidInput("The message is empty. Send at least one character.")
+    if not ports.is_text(text):
+        raise InvalidInput("The message has half a character in it (a lone surrogate). Send text.")
+    if len(text) > LONGEST_TEXT:
+        raise InvalidInput(
+            f"A message may have {LONGEST_TEXT} characters; this one has {len(text)}."
+        )
+    return text
 
 
 def _is_sent(reply: OpenReply, playback: Playback) -> bool:
@@ -718,6 +1088,14 @@ _RECEIVE: dict[type, Callable[[SessionCore, Any], None]] = {
     StartConversation: SessionCore._start_conversation,
     EndConversation: SessionCore._end_conversation,
     Remember: SessionCore._remember,
+    Decide: SessionCore._decide,
+    Inject: SessionCore._inject,
+    Say: SessionCore._say,
+    Connect: SessionCore._connect,
+    Disconnect: SessionCore._disconnect,
+    Pause: SessionCore._pause,
+    Unpause: SessionCore._unpause,
+    Listen: SessionCore._listen,
     Mark: SessionCore._mark,
     Played: SessionCore._played,
     LinkAccepted: SessionCore._link_accepted,
@@ -737,5 +1115,7 @@ _FROM_ENGINE: dict[type, Callable[[SessionCore, Any], None]] = {
     ports.Forgot: SessionCore._forgot,
     ports.AlarmWanted: SessionCore._alarm_wanted,
     ports.AlarmDropped: SessionCore._alarm_dropped,
+    ports.Configured: SessionCore._configured,
+    ports.Used: SessionCore._used,
     ports.Failed: SessionCore._failed,
 }

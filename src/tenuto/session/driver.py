@@ -21,12 +21,15 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
+import msgspec
+
 from tenuto import events as e
-from tenuto.audio.resample import Resampler
 from tenuto.clock import Clock
 from tenuto.errors import LeaseLost, SessionEnded, StoreError, TenutoError
 from tenuto.session import core as c
-from tenuto.session import effects, fold, ports, stimuli
+from tenuto.session import effects, fold, history, ports, stimuli
+from tenuto.session.microphone import Microphone
+from tenuto.session.past import Past
 from tenuto.session.player import FRAME, Player
 from tenuto.session.state import Life, Status, Turn
 
@@ -37,22 +40,28 @@ SNAPSHOT_EVERY = 200
 RING_EVENTS = 1_000
 """Newest events that are kept in RAM for clients that come back."""
 RING_BYTES = 1 << 20
-EARLY_SECONDS = 30
-"""Seconds of microphone that wait for the engine to be ready: as many as a client keeps. The oldest go first."""
 CLOSE_SECONDS = 2.0
 """Seconds that an engine may take to close."""
 PLAYED_SECONDS = 2.0
 """Seconds after the last audio of a reply was sent, without a mark from the client, until it counts as heard."""
 PLACE_SECONDS = 1.0
 """Seconds that a client which comes back after a crash waits for the audio that it has heard to be made again."""
+REFRESH_SECONDS = 0.5
+"""Seconds that a new context waits for a newer one before the engine is told: the last one wins."""
 ARRIVED_SECONDS = 0.5
 """Seconds that audio may take to a client, at most: one that was there after that has it."""
 
 
-class Encoder(Protocol):
-    """Turns events into rows; `stores.rows` is one. Given, because neighbours are strangers."""
+class Rows(Protocol):
+    """Turns events into rows and back; the module `stores.rows` is one. Given, because neighbours are strangers."""
 
-    def __call__(self, position: int, event: e.Event) -> ports.Row: ...
+    def to_row(self, position: int, event: e.Event) -> ports.Row:
+        """Return the row of an event."""
+        ...
+
+    def to_event(self, row: ports.Row) -> e.Event:
+        """Return the event of a row."""
+        ...
 
 
 class Home(Protocol):
@@ -70,7 +79,7 @@ class Driver:
         core: The session's decisions.
         store: Where its journal is kept.
         fence: The number that proves that this host owns it.
-        encode: Turns events into rows.
+        rows: Turns events into rows and back.
         make_engine: Makes the engine of one link, told whether it has to hear and speak.
         clock: The time.
         home: The host.
@@ -82,7 +91,7 @@ class Driver:
         core: c.SessionCore,
         store: ports.Store,
         fence: int,
-        encode: Encoder,
+        rows: Rows,
         make_engine: Callable[[bool], ports.Engine],
         clock: Clock,
         home: Home,
@@ -99,12 +108,15 @@ class Driver:
         self.watch_status: list[Callable[[Status], None]] = []
         self.error: TenutoError | None = None
         """Why the session is gone from here; None while it is not."""
+        self.held = 0
+        """Blocks of this program that hold the session (`async with`): while there are any, it is not parked for want of use."""
         self.microphone = Microphone()
         self.there: float | None = None
         """When the controller was there for certain, by `Clock.monotonic`; None when its transport does not say."""
         self.ring: deque[ports.Row] = deque()
         self._ring_bytes = 0
-        self._store, self._encode, self._make_engine, self._home = store, encode, make_engine, home
+        self._store, self._rows, self._make_engine, self._home = store, rows, make_engine, home
+        self._past = Past(self._read)
         self._clock = clock
         self._wall = clock.now() - clock.monotonic()
         self._pending: list[tuple[int, c.Taken]] = []
@@ -122,6 +134,11 @@ class Driver:
         self._alarm_due: float | None = None
         self._ticking: asyncio.TimerHandle | None = None
         self._played: asyncio.TimerHandle | None = None
+        self._refreshing: asyncio.TimerHandle | None = None
+        self._fresh: ports.Context | None = None
+        """The context that the link is told of when the timer fires."""
+        self._speech_from = 0
+        """Where the open speech began, in samples of the engine's stream."""
         self._made = asyncio.Event()
         """Set when the engine has made more audio."""
         self._stopping = False
@@ -148,6 +165,8 @@ class Driver:
                 self._reflex(reflex)
             if self.microphone.listens and not core.state.controller:
                 self.microphone.stop()
+            if self.microphone.is_muted is not core.state.paused:
+                self.microphone.mute(core.state.paused)
             taken = core.take()
             if taken.events or taken.effects:
                 self._pending.append((self._quits, taken))
@@ -195,15 +214,23 @@ class Driver:
                 await self._drop_link()
         finally:
             self._group = None
-            for timer in (self._grace, self._alarm, self._ticking, self._played):
+            timers = (self._grace, self._alarm, self._ticking, self._played, self._refreshing)
+            for timer in timers:
                 if timer is not None:
                     timer.cancel()
             if self.core.state.ended:
                 self.lose(SessionEnded(), "ended")
             else:
-                self.lose(
-                    LeaseLost("The session was unloaded from this host. Load it again."), "draining"
-                )
+                self.lose(LeaseLost(self._why_gone()), "draining")
+
+    def _why_gone(self) -> str:
+        if self.core.state.life is not Life.PARKED:
+            return "The session was unloaded from this host. Load it again."
+        name = self.core.state.session
+        return (
+            f"Session {name} was closed, or nobody used it for {self.core.grace:g} s: it was put away, and nothing is lost. "
+            f"Load it again with `session = await tenuto.load_session({name!r})`; within `async with session:` it stays."
+        )
 
     @property
     def is_leaving(self) -> bool:
@@ -262,7 +289,8 @@ class Driver:
     async def _commit(self, events: Sequence[e.Event]) -> bool:
         """Append, then tell listeners and waiters. False when the session is gone."""
         first, state = self.durable + 1, self.core.state
-        rows = [self._encode(first + index, event) for index, event in enumerate(events)]
+        to_row = self._rows.to_row
+        rows = [to_row(first + index, event) for index, event in enumerate(events)]
         head = first + len(rows) - 1
         snapshot = None
         if head - self._snapshot_at >= SNAPSHOT_EVERY or self._stopping:
@@ -273,7 +301,7 @@ class Driver:
             fence=self.fence,
             rows=rows,
             at=events[-1].at,
-            due=state.due,
+            due=state.wake,
             ended=state.ended,
         )
         try:
@@ -304,8 +332,10 @@ class Driver:
             if self.listeners:
                 for listener in list(self.listeners.values()):
                     listener.event(row)
-            for watcher in self.watchers:
+            for watcher in tuple(self.watchers):
                 watcher(row, event)
+            if isinstance(event, e.MessageAdded):
+                self._past.note(event)
 
     def tell_status(self) -> None:
         """Tell everybody of a change of status."""
@@ -342,7 +372,10 @@ class Driver:
                 self._open_link(effect)
             case effects.ToEngine(request=request):
                 if self._link is not None:
+                    self._refresh_now(newer=isinstance(request, ports.Configure))
                     self._link.send(request)
+            case effects.Refresh(context=context):
+                self._refresh_later(context)
             case effects.Resume(reply=reply, heard=heard):
                 if self._link is not None:
                     self._link.player.begin(reply, heard)
@@ -374,7 +407,7 @@ class Driver:
 
     def _park(self) -> None:
         self._grace = None
-        self._try(stimuli.Park())
+        self._try(stimuli.Park(held=self.held > 0))
 
     def _try(self, stimulus: stimuli.Stimulus) -> None:
         """Receive from a timer or an engine, where nobody is there to be told of a refusal."""
@@ -418,7 +451,24 @@ class Driver:
         assert self._group is not None
         link.task = self._group.create_task(link.run(opening.context))
 
+    def _refresh_later(self, context: ports.Context) -> None:
+        self._fresh = context
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+        loop = asyncio.get_running_loop()
+        self._refreshing = loop.call_later(REFRESH_SECONDS, self._refresh_now)
+
+    def _refresh_now(self, *, newer: bool = False) -> None:
+        """Tell the engine of the context that waits, unless it is about to be told of a newer one."""
+        context, self._fresh = self._fresh, None
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            self._refreshing = None
+        if context is not None and self._link is not None and not newer:
+            self._link.send(ports.Configure(context=context))
+
     async def _drop_link(self) -> None:
+        self._refresh_now()
         link, self._link = self._link, None
         if link is None:
             return
@@ -434,14 +484,18 @@ class Driver:
             return
         match event:
             case ports.Partial(text=text):
-                for listener in list(self.listeners.values()):
-                    listener.tell("partial", {"text": text})
+                self._tell_partial(text)
                 return
             case ports.SpeechBegan(offset=offset):
+                self._speech_from = offset
                 event = ports.SpeechBegan(offset=self.microphone.at_client(offset))
-            case ports.SpeechFinished(until=until, text=text, reason=reason):
-                until = self.microphone.at_client(until)
-                event = ports.SpeechFinished(until=until, text=text, reason=reason)
+            case ports.SpeechFinished(until=until):
+                rate = link.engine.capabilities.hears or self.microphone.rate or 16_000
+                event = msgspec.structs.replace(
+                    event,
+                    until=self.microphone.at_client(until),
+                    seconds=max(0.0, (until - self._speech_from) / rate),
+                )
             case ports.Failed():
                 self.microphone.disconnect()
                 log.warning("session %s: engine lost: %s", self.core.state.session, event.reason)
@@ -452,6 +506,44 @@ class Driver:
             link.ready()
             self.microphone.ready()
         self.tell_status()
+
+    def _tell_partial(self, text: str) -> None:
+        """Show what was heard so far, as it may be stored; nothing when it cannot be made so."""
+        try:
+            clean, _ = self.core.clean(text)
+        except TenutoError as error:
+            log.warning("session %s: nothing is shown: %s", self.core.state.session, error.code)
+            return
+        for listener in list(self.listeners.values()):
+            listener.tell("partial", {"text": clean})
+
+    async def _read(self, before: int | None, limit: int) -> Sequence[tuple[int, e.Event]]:
+        """Read messages of the journal, the newest first."""
+        read = ports.Read(
+            session=self.core.state.session,
+            before=before,
+            types=history.TYPES,
+            newest_first=True,
+            limit=limit,
+        )
+        return [(row.position, self._rows.to_event(row)) for row in await self._store.read(read)]
+
+    def has_past(self, context: ports.Context) -> bool:
+        """Whether there is nothing to read for a context."""
+        return self._past.covers(context.older)
+
+    async def read_past(self, context: ports.Context) -> bool:
+        """Read the messages that a context wants and the state does not keep. False when the store does not answer."""
+        try:
+            await self._past.read(context.older)
+        except StoreError as error:
+            log.warning("session %s: history not read: %s", self.core.state.session, error.code)
+            return False
+        return True
+
+    def whole(self, context: ports.Context) -> ports.Context:
+        """Return a context with the older messages that were read for it."""
+        return self._past.complete(context)
 
     # ---------------------------------------------------------------------------------------------------------------- audio
 
@@ -546,33 +638,69 @@ class Driver:
 
 
 class _Link:
-    """One engine and the task that reads it."""
+    """One engine and the task that reads it.
+
+    Requests are sent in their order. One whose context lacks messages that have to be read first holds up those after it,
+    and nothing else.
+    """
 
     def __init__(self, number: int, engine: ports.Engine, player: Player, driver: Driver) -> None:
         self.number, self.engine, self.player = number, engine, player
         self.task: asyncio.Task[None] | None = None
         self._driver = driver
-        self._waiting: list[ports.Request] | None = []
+        self._is_ready = False
+        self._reading: asyncio.Task[None] | None = None
+        self._waiting: list[ports.Request] = []
 
     def send(self, request: ports.Request) -> None:
-        """Send now, or as soon as the link is ready: at most one answer's worth waits."""
-        if self._waiting is None:
-            self.engine.send(request)
-        elif isinstance(request, ports.Cancel):
-            self._waiting.clear()
-        else:
-            self._waiting.append(request)
+        """Send now, or as soon as the link is ready: at most one answer's worth waits, and the newest settings."""
+        if isinstance(request, ports.Cancel):
+            self._forget(lambda waits: not isinstance(waits, ports.Configure | ports.Finish))
+            if self._is_ready:
+                self.engine.send(request)
+            return
+        if isinstance(request, ports.Configure):
+            self._forget(lambda waits: isinstance(waits, ports.Configure))
+        self._waiting.append(request)
+        self._flush()
+
+    def _forget(self, which: Callable[[ports.Request], bool]) -> None:
+        self._waiting = [waits for waits in self._waiting if not which(waits)]
 
     def ready(self) -> None:
-        waiting, self._waiting = self._waiting or [], None
-        for request in waiting:
-            self.engine.send(request)
+        self._is_ready = True
+        self._flush()
+
+    def _flush(self) -> None:
+        """Send what waits, up to the first request that something has to be read for."""
+        while self._waiting and self._is_ready and self._reading is None:
+            request = self._waiting[0]
+            if isinstance(request, _WITH_CONTEXT) and not self._driver.has_past(request.context):
+                self._reading = asyncio.ensure_future(self._read(request.context))
+            else:
+                self._send_first()
+
+    def _send_first(self) -> None:
+        request = self._waiting.pop(0)
+        if isinstance(request, _WITH_CONTEXT) and request.context.older is not None:
+            whole = self._driver.whole(request.context)
+            request = msgspec.structs.replace(request, context=whole)
+        self.engine.send(request)
+
+    async def _read(self, context: ports.Context) -> None:
+        read = await self._driver.read_past(context)
+        self._reading = None
+        if not read and self._waiting:
+            self._send_first()
+        self._flush()
 
     async def run(self, context: ports.Context) -> None:
         driver, engine = self._driver, self.engine
         rate = engine.capabilities.hears or driver.microphone.rate or 16_000
         try:
-            await engine.open(context, rate, _Out(self.player, driver))
+            if not driver.has_past(context):
+                await driver.read_past(context)
+            await engine.open(driver.whole(context), rate, _Out(self.player, driver))
             driver._try(stimuli.LinkAccepted(link=self.number))
             async for event in engine:
                 driver.from_engine(self, event)
@@ -584,11 +712,16 @@ class _Link:
             log.exception("engine %s failed", engine.capabilities.name)
             driver.from_engine(self, ports.Failed(reason="error"))
         finally:
+            if self._reading is not None:
+                self._reading.cancel()
             try:
                 await asyncio.wait_for(engine.close(), CLOSE_SECONDS)
             except Exception as error:  # noqa: BLE001 -- an engine's bug must not take the session along
                 name = engine.capabilities.name
                 log.warning("engine %s did not close: %s", name, type(error).__name__)
+
+
+_WITH_CONTEXT = (ports.Ask, ports.Ring, ports.Configure)
 
 
 class _Out:
@@ -603,144 +736,3 @@ class _Out:
     def play(self, reply: int, index: int, pcm: bytes, last: bool) -> None:
         self._player.play(reply, index, pcm, last)
         self._driver.playing()
-
-
-class Microphone:
-    """The controller's microphone on its way to the engine.
-
-    A client counts samples from the beginning of its stream, at its own rate; an engine hears one stream without an end, at
-    the engine's rate. This is where one becomes the other, and where early audio waits.
-    """
-
-    def __init__(self) -> None:
-        self.stream = ""
-        self.rate = 0
-        self.listens = False
-        """Whether what comes is taken: somebody has the controls."""
-        self.heard = 0
-        """The client's sample after the last one that was taken."""
-        self.hear: Callable[[bytes | bytearray | memoryview, int], None] = self._drop
-        """Takes one frame and its offset in the client's stream. Replaced as the link comes and goes."""
-        self._engine: Callable[[bytes | bytearray | memoryview, int], None] | None = None
-        self._wanted: int | None = None
-        self._resampler: Resampler | None = None
-        self._shift = 0
-        """What is added to a client's sample to get the engine's, both at the engine's rate."""
-        self._given = 0
-        """The engine's sample after the last one that it was given."""
-        self._ratio = 1.0
-        self._early: deque[tuple[bytes, int]] = deque()
-        self._early_bytes = 0
-        self._is_ready = False
-
-    @property
-    def alive(self) -> bool:
-        """Whether a link has heard what was heard so far."""
-        return self._engine is not None
-
-    def start(self, stream: str, rate: int, offset: int) -> None:
-        """A client's stream goes on at `offset`; a new stream begins there."""
-        goes_on = (stream, rate, offset) == (self.stream, self.rate, self.heard)
-        if stream != self.stream or rate != self.rate:
-            self._early.clear()
-            self._early_bytes = 0
-        self.stream, self.rate, self.heard, self.listens = stream, rate, offset, True
-        if goes_on:
-            self._choose()
-        else:
-            self._tune()
-
-    def stop(self) -> None:
-        """The client is gone: what still comes of its connection is not taken, as it comes again."""
-        self.listens, self.hear = False, self._drop
-
-    def connect(
-        self,
-        hear: Callable[[bytes | bytearray | memoryview, int], None],
-        wanted: int | None,
-    ) -> None:
-        """A new link: it is given audio when it is ready; until then what comes waits."""
-        self._engine, self._wanted, self._is_ready, self._given = hear, wanted, False, 0
-        self._tune()
-
-    def disconnect(self) -> None:
-        """The link is gone: what comes from now on waits for the next one."""
-        self._engine, self._is_ready = None, False
-        self._choose()
-
-    def ready(self) -> None:
-        """The link is ready: give it what waited."""
-        self._is_ready = True
-        early, self._early = self._early, deque()
-        self._early_bytes = 0
-        if early:
-            self.heard = early[0][1]
-        self._tune()
-        for pcm, offset in early:
-            self.hear(pcm, offset)
-
-    def at_client(self, sample: int) -> int:
-        """Return the client's sample of one of the engine's."""
-        return max(0, round((sample - self._shift) / self._ratio))
-
-    def safe(self, speech: int | None) -> int:
-        """Return the sample before which nothing that was said can be lost.
-
-        Args:
-            speech: Where the open speech began, in the client's samples; None when nobody speaks.
-        """
-        return speech if speech is not None else max(0, self.heard - self.rate)
-
-    def _tune(self) -> None:
-        wanted = self._wanted or self.rate
-        self._ratio = wanted / self.rate if self.rate else 1.0
-        resamples = bool(self.rate) and wanted != self.rate
-        self._resampler = Resampler(self.rate, wanted) if resamples else None
-        self._shift = self._given - round(self.heard * self._ratio)
-        self._choose()
-
-    def _choose(self) -> None:
-        if not self.listens:
-            self.hear = self._drop
-        elif not self._is_ready or self._engine is None:
-            self.hear = self._keep
-        else:
-            self.hear = self._pass if self._resampler is None else self._resample
-
-    def _pass(self, pcm: bytes | bytearray | memoryview, offset: int) -> None:
-        assert self._engine is not None
-        if offset < self.heard:
-            # A frame that was under way on the connection before: an engine hears each sample once.
-            pcm, offset = pcm[2 * (self.heard - offset) :], self.heard
-            if not pcm:
-                return
-        self.heard = offset + (len(pcm) >> 1)
-        self._given = self.heard + self._shift
-        self._engine(pcm, offset + self._shift)
-
-    def _resample(self, pcm: bytes | bytearray | memoryview, offset: int) -> None:
-        assert self._engine is not None and self._resampler is not None
-        if offset < self.heard:
-            pcm, offset = pcm[2 * (self.heard - offset) :], self.heard
-            if not pcm:
-                return
-        if offset > self.heard:
-            self._given += round((offset - self.heard) * self._ratio)
-        self.heard = offset + (len(pcm) >> 1)
-        ready = self._resampler.push(pcm)
-        if ready:
-            self._engine(ready, self._given)
-            self._given += len(ready) >> 1
-
-    def _keep(self, pcm: bytes | bytearray | memoryview, offset: int) -> None:
-        """Have it wait. What is sent again takes the place of what was sent before."""
-        while self._early and self._early[-1][1] >= offset:
-            self._early_bytes -= len(self._early.pop()[0])
-        self.heard = offset + (len(pcm) >> 1)
-        self._early.append((bytes(pcm), offset))
-        self._early_bytes += len(pcm)
-        while self._early_bytes > 2 * EARLY_SECONDS * max(self.rate, 8_000):
-            self._early_bytes -= len(self._early.popleft()[0])
-
-    def _drop(self, pcm: bytes | bytearray | memoryview, offset: int) -> None:
-        """Nobody knows what this is, or it comes again."""

@@ -6,7 +6,7 @@ carried out at once, before any commit: they stop something, and are safe to los
 
 import msgspec
 
-from tenuto.session.ports import Context, Finish, Request
+from tenuto.session.ports import Configure, Context, Finish, Request
 
 
 class OpenEngine(msgspec.Struct, frozen=True):
@@ -22,6 +22,12 @@ class ToEngine(msgspec.Struct, frozen=True):
     """Durable. Send a request over the link, or as soon as it is ready."""
 
     request: Request
+
+
+class Refresh(msgspec.Struct, frozen=True):
+    """Durable. Have the link go by this context when nothing newer has come for a moment: the last one wins."""
+
+    context: Context
 
 
 class Resume(msgspec.Struct, frozen=True):
@@ -64,11 +70,11 @@ class Quit(msgspec.Struct, frozen=True):
     """Reflex. Have the engine drop the answer that it is making and speaking."""
 
 
-Durable = OpenEngine | ToEngine | Resume | CloseEngine | LetGo | StartGrace | Unload
+Durable = OpenEngine | ToEngine | Refresh | Resume | CloseEngine | LetGo | StartGrace | Unload
 Reflex = Hush | Pause | Quit
 Effect = Durable | Reflex
 
 
 def is_for_an_answer(effect: Effect) -> bool:
     """Whether `Quit` makes this void: a request to answer or to speak."""
-    return isinstance(effect, ToEngine) and not isinstance(effect.request, Finish)
+    return isinstance(effect, ToEngine) and not isinstance(effect.request, Finish | Configure)

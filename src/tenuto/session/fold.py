@@ -5,13 +5,23 @@ cannot happen leaves everything as it was. What is kept here is bounded, whateve
 messages, not the transcript; older messages are read in pages from the store.
 """
 
+from itertools import islice
 from typing import Any
 
 import msgspec
 
 from tenuto import events as e
 from tenuto.errors import ConversationExists, ConversationNotFound, IllegalEvent
-from tenuto.session.ports import Alarm, Memory, Message
+from tenuto.session import analytics as analyses
+from tenuto.session import memory as memories
+from tenuto.session import preferences as manners
+from tenuto.session import shares as sharing
+from tenuto.session import summary
+from tenuto.session.analytics import Analytics
+from tenuto.session.memory import Memories
+from tenuto.session.ports import Alarm, Message
+from tenuto.session.preferences import Preferences
+from tenuto.session.shares import Shares
 from tenuto.session.state import Life, Turn, joint, next_life, next_turn
 
 WINDOW = 50
@@ -20,14 +30,42 @@ CLIENTS = 32
 """Client programs whose commands and tokens the state remembers; the one not seen for longest goes first."""
 ANSWERS = 256
 """Commands of one client whose outcome the state remembers: as many as a client may have unanswered."""
+SUMMARIES = 100
+"""Conversations that are remembered with a whole summary: those that were used last. Of the others a few words are kept."""
+KEYS = 256
+"""Keys of injected messages that the state remembers; the oldest go first."""
 OLD_TOKENS = 8
 """Resume tokens of one client that are recognised as used before."""
 
 
 class Conversation(msgspec.Struct):
+    number: int = 0
+    """1, 2, 3 ... in the order in which they were started."""
     parent: str = ""
+    """The conversation that it branches from; empty when it is no branch."""
     messages: int = 0
+    """How many it has of its own."""
     ended: bool = False
+    fork: int = 0
+    """The last message of the parent's line that it knows."""
+    first: int = 0
+    """Its first message; 0 when it has none."""
+    last: int = 0
+    """Its last message; 0 when it has none."""
+    started: float = 0.0
+    """When it was started, in seconds since 1970-01-01 UTC."""
+    closed: float = 0.0
+    """When it ended last, in seconds since 1970-01-01 UTC; 0 when it never has."""
+    config: dict[str, Any] = {}
+    """Settings that hold while it is open."""
+    summary: str = ""
+    """What was said in it up to `summary_upto`, in short."""
+    summary_upto: int = 0
+    """The last message that the summary covers."""
+    unsummarized: int = 0
+    """Messages after that."""
+    inherited: str = ""
+    """Of a branch: what was said before the fork, in short. It stays as it was then."""
 
 
 class OpenReply(msgspec.Struct, kw_only=True):
@@ -62,6 +100,8 @@ class Here(msgspec.Struct, kw_only=True):
     role: e.AttachmentRole
     client: str
     voice: bool
+    share: int = 0
+    """The share that it looks through; 0 when it is the session's own user's."""
 
 
 class Client(msgspec.Struct):
@@ -79,6 +119,8 @@ class Client(msgspec.Struct):
     """When the last one was given."""
     used: list[str] = []
     """SHA-256 of older ones."""
+    observes: bool = False
+    """Whether it has never had the controls: then its tokens do not give them either."""
 
 
 class State(msgspec.Struct, kw_only=True):
@@ -100,17 +142,21 @@ class State(msgspec.Struct, kw_only=True):
     conversation: str = ""
     """The current one; empty when none is open."""
     conversations: dict[str, Conversation] = {}
+    """All of them, the one that was used last at the end."""
     recent: list[Message] = []
     """The last `WINDOW` messages, over conversations."""
+    keys: list[str] = []
+    """The keys of the messages that the application put into the context, oldest first."""
     reply: OpenReply | None = None
     speech: OpenSpeech | None = None
     mic: str = ""
     """The microphone stream heard last."""
     mic_until: int = 0
     """Samples of it that are dealt with."""
-    memories: dict[int, Memory] = {}
-    keys: dict[str, int] = {}
-    """The memory of each key."""
+    memory: Memories = msgspec.field(default_factory=Memories)
+    preferences: Preferences = msgspec.field(default_factory=Preferences)
+    analytics: Analytics = msgspec.field(default_factory=Analytics)
+    shares: Shares = msgspec.field(default_factory=Shares)
     alarms: dict[int, Alarm] = {}
     rung: list[Alarm] = []
     """Alarms that rang and that nobody was told of yet."""
@@ -119,12 +165,24 @@ class State(msgspec.Struct, kw_only=True):
     """The attachment that has the controls; 0 when none has."""
     clients: dict[str, Client] = {}
     config: dict[str, Any] = {}
+    """The settings that differ from the defaults, without those of the open conversation and the live ones."""
+    layers: dict[str, dict[str, Any]] = {}
+    """Where they come from."""
+    live: dict[str, Any] = {}
+    """Settings that were changed while the session was running. They hold over all others."""
     config_version: int = 0
+    applied_version: int = 0
+    """The version of the settings that the engine last said it goes by."""
+    template: str = ""
+    context: dict[str, str] = {}
+    """What the template needed to know."""
+    categories: list[str] = []
+    """The only categories that memories may have; any when empty."""
+    paused: bool = False
     end_reason: str = ""
     turns: int = 0
     replies: int = 0
     messages: int = 0
-    memory_count: int = 0
     alarm_count: int = 0
     attachments: int = 0
     links: int = 0
@@ -132,17 +190,37 @@ class State(msgspec.Struct, kw_only=True):
     @property
     def due(self) -> float | None:
         """When the session next has something to do by itself."""
-        return min(alarm.due for alarm in self.alarms.values()) if self.alarms else None
+        moments = [alarm.due for alarm in self.alarms.values()]
+        for moment in (memories.due(self.memory), sharing.due(self)):
+            if moment is not None:
+                moments.append(moment)
+        return min(moments, default=None)
+
+    @property
+    def wake(self) -> float | None:
+        """When a host has to load the session if none has it: at once while something is on its way to the user's journal."""
+        on_its_way = self.memory.outgoing or self.memory.gone
+        return self.updated if on_its_way else self.due
 
     @property
     def ended(self) -> bool:
         return self.life is Life.ENDED
 
 
-encode = msgspec.json.Encoder().encode
-"""A state as the bytes of a snapshot."""
+_encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(State).decode
 """A snapshot's bytes as a state."""
+
+
+def encode(state: State) -> bytes:
+    """Return a state as the bytes of a snapshot."""
+    state.memory.pack()
+    return _encode(state)
+
+
+def copy(state: State) -> State:
+    """Return another state that is the same, to try something on."""
+    return decode(encode(state))
 
 
 def apply(state: State, event: e.Event) -> None:
@@ -170,6 +248,10 @@ def apply(state: State, event: e.Event) -> None:
     change = _CHANGES.get(type(event))
     if change is not None:
         change(state, event)
+    analyses.apply(state, event)
+    if isinstance(event, _OF_PREFERENCES):
+        wanted = state.live.get("enable_learning", state.config.get("enable_learning", True))
+        manners.apply(state.preferences, event, learning=wanted)
     aloud = state.reply is not None and state.reply.aloud
     state.turn = joint(state.life, state.turn, owed=bool(state.owed), aloud=aloud)
 
@@ -215,6 +297,8 @@ def _check_attached(state: State, event: e.AttachmentAttached) -> None:
         raise IllegalEvent(f"attachment {event.attachment} after {state.attachments}")
     if event.role == "controller" and state.controller:
         raise IllegalEvent("a second controller: the first has to be detached")
+    if event.role == "controller" and event.share:
+        raise IllegalEvent("a share never gives the controls")
 
 
 def _check_detached(state: State, event: e.AttachmentDetached) -> None:
@@ -229,6 +313,8 @@ def _check_conversation_started(state: State, event: e.ConversationStarted) -> N
         raise ConversationExists(f"The session already has a conversation {event.conversation!r}.")
     if event.parent and event.parent not in state.conversations:
         raise ConversationNotFound(f"The session has no conversation {event.parent!r}.")
+    if event.fork > state.messages:
+        raise IllegalEvent(f"a fork at message {event.fork} of {state.messages}")
 
 
 def _check_conversation_resumed(state: State, event: e.ConversationResumed) -> None:
@@ -254,7 +340,7 @@ def _check_speech_started(state: State, event: e.SpeechStarted) -> None:
 def _check_message(state: State, event: e.MessageAdded) -> None:
     if event.message != state.messages + 1:
         raise IllegalEvent(f"message {event.message} after {state.messages}")
-    if event.role == "user" and state.reply is not None:
+    if event.role == "user" and event.by != "injected" and state.reply is not None:
         raise IllegalEvent("a message of the user while a reply is open: cut it first")
     if event.conversation not in state.conversations:
         raise ConversationNotFound(f"The session has no conversation {event.conversation!r}.")
@@ -287,14 +373,42 @@ def _check_reply_ended(state: State, event: e.ReplyEnded) -> None:
         raise IllegalEvent("a reply ends after its last segment; before, it is cut")
 
 
-def _check_memory_added(state: State, event: e.MemoryAdded) -> None:
-    if event.memory != state.memory_count + 1:
-        raise IllegalEvent(f"memory {event.memory} after {state.memory_count}")
+def _check_memory(state: State, event: memories.MemoryEvent) -> None:
+    state.memory.check(event)
 
 
-def _check_memory_removed(state: State, event: e.MemoryRemoved) -> None:
-    if event.memory not in state.memories:
-        raise IllegalEvent(f"memory {event.memory} is not there")
+def _check_share(state: State, event: e.Event) -> None:
+    sharing.check(state.shares, event)
+
+
+def _check_paused(state: State, event: e.SessionPaused) -> None:
+    if state.paused:
+        raise IllegalEvent("the session is paused already")
+    if state.reply is not None or state.speech is not None:
+        raise IllegalEvent("a reply or a speech is open: end it first")
+
+
+def _check_resumed(state: State, event: e.SessionResumed) -> None:
+    if not state.paused:
+        raise IllegalEvent("the session is not paused")
+
+
+def _check_summarized(state: State, event: e.ConversationSummarized) -> None:
+    known = state.conversations.get(event.conversation)
+    if known is None:
+        raise ConversationNotFound(f"The session has no conversation {event.conversation!r}.")
+    if not known.summary_upto <= event.upto <= known.last:
+        raise IllegalEvent(f"a summary up to message {event.upto} of {known.last}")
+
+
+def _check_config(state: State, event: e.ConfigChanged) -> None:
+    if event.version != state.config_version + 1:
+        raise IllegalEvent(f"settings {event.version} after {state.config_version}")
+
+
+def _check_config_applied(state: State, event: e.ConfigApplied) -> None:
+    if not state.applied_version < event.version <= state.config_version:
+        raise IllegalEvent(f"settings {event.version} are not the ones of a change not yet applied")
 
 
 def _check_alarm_set(state: State, event: e.AlarmSet) -> None:
@@ -323,6 +437,8 @@ def _need_conversation(state: State) -> None:
 def _created(state: State, event: e.SessionCreated) -> None:
     state.session, state.tenant, state.user = event.session, event.tenant, event.user
     state.epoch, state.created, state.config = event.epoch, event.at, dict(event.config)
+    state.layers, state.template = dict(event.layers), event.template
+    state.context, state.categories = dict(event.context), list(event.categories)
 
 
 def _ended(state: State, event: e.SessionEnded) -> None:
@@ -331,10 +447,17 @@ def _ended(state: State, event: e.SessionEnded) -> None:
 
 def _attached(state: State, event: e.AttachmentAttached) -> None:
     state.attachments = event.attachment
-    state.here[event.attachment] = Here(role=event.role, client=event.client, voice=event.voice)
+    state.here[event.attachment] = Here(
+        role=event.role, client=event.client, voice=event.voice, share=event.share
+    )
     if event.role == "controller":
         state.controller = event.attachment
+    if event.share:
+        # Viewers come by their share alone; however many they are, they push out nobody who has a token.
+        return
+    stranger = event.client not in state.clients
     client = client_of(state, event.client)
+    client.observes = event.role == "observer" and (stranger or client.observes)
     if event.token:
         if event.shown and event.shown == client.previous:
             # The answer that held the last one was lost: that one is void, and the one before is good once more.
@@ -359,17 +482,44 @@ def _revoked(state: State, event: e.AttachmentRevoked) -> None:
 
 
 def _conversation_started(state: State, event: e.ConversationStarted) -> None:
-    state.conversations[event.conversation] = Conversation(parent=event.parent)
-    state.conversation = event.conversation
+    parent = state.conversations.get(event.parent)
+    _open(
+        state,
+        event.conversation,
+        Conversation(
+            number=len(state.conversations) + 1,
+            parent=event.parent,
+            fork=event.fork,
+            started=event.at,
+            config=event.config,
+            inherited=_so_far(parent, event.fork) if parent is not None else "",
+        ),
+    )
+
+
+def _so_far(parent: Conversation, fork: int) -> str:
+    """Return what was said in a line up to a fork, in short; nothing that was said after it."""
+    known = [parent.inherited, parent.summary if parent.summary_upto <= fork else ""]
+    return summary.shortened("\n".join(text for text in known if text), summary.MOST)
 
 
 def _conversation_resumed(state: State, event: e.ConversationResumed) -> None:
-    state.conversations[event.conversation].ended = False
-    state.conversation = event.conversation
+    known = state.conversations.pop(event.conversation)
+    known.ended = False
+    _open(state, event.conversation, known)
+
+
+def _open(state: State, name: str, conversation: Conversation) -> None:
+    state.conversation = name
+    state.conversations[name] = conversation
+    for old in islice(reversed(state.conversations.values()), SUMMARIES, SUMMARIES + 1):
+        old.summary = summary.shortened(old.summary, summary.BRIEF)
+        old.inherited = summary.shortened(old.inherited, summary.BRIEF)
 
 
 def _conversation_ended(state: State, event: e.ConversationEnded) -> None:
-    state.conversations[event.conversation].ended = True
+    known = state.conversations[event.conversation]
+    known.ended, known.closed = True, event.at
     state.conversation = ""
     state.owed, state.owed_voice = [], False
 
@@ -387,7 +537,14 @@ def _speech_ended(state: State, event: e.SpeechEnded) -> None:
 def _message(state: State, event: e.MessageAdded) -> None:
     state.messages = event.message
     state.turns = max(state.turns, event.turn)
-    state.conversations[event.conversation].messages += 1
+    conversation = state.conversations[event.conversation]
+    if not conversation.messages:
+        conversation.first = event.message
+    conversation.messages += 1
+    conversation.unsummarized += 1
+    conversation.last = event.message
+    if event.key:
+        state.keys = [*state.keys, event.key][-KEYS:]
     state.recent.append(
         Message(
             message=event.message,
@@ -399,11 +556,12 @@ def _message(state: State, event: e.MessageAdded) -> None:
             said=event.said,
             by=event.by,
             cites=event.cites,
+            user=event.user,
         )
     )
     if len(state.recent) > WINDOW:
         del state.recent[0]
-    if event.role == "user":
+    if event.role == "user" and event.by != "injected":
         state.owed = [*state.owed, event.message][-WINDOW:]
         here = state.here.get(state.controller)
         spoken_to = here is not None and here.voice
@@ -450,30 +608,33 @@ def _engine_lost(state: State, event: e.EngineLost) -> None:
 
 
 def _config(state: State, event: e.ConfigChanged) -> None:
-    state.config.update(event.changes)
+    state.live.update(event.changes)
     state.config_version = event.version
 
 
-def _memory_added(state: State, event: e.MemoryAdded) -> None:
-    state.memory_count = event.memory
-    state.memories[event.memory] = Memory(
-        memory=event.memory,
-        content=event.content,
-        key=event.key,
-        value=event.value,
-        turn=event.turn,
-        category=event.category,
-        importance=event.importance,
-        at=event.at,
-    )
-    if event.key:
-        state.keys[event.key] = event.memory
+def _config_applied(state: State, event: e.ConfigApplied) -> None:
+    state.applied_version = event.version
 
 
-def _memory_removed(state: State, event: e.MemoryRemoved) -> None:
-    key = state.memories.pop(event.memory).key
-    if key and state.keys.get(key) == event.memory:
-        del state.keys[key]
+def _summarized(state: State, event: e.ConversationSummarized) -> None:
+    known = state.conversations[event.conversation]
+    known.summary, known.summary_upto, known.unsummarized = event.text, event.upto, 0
+
+
+def _paused(state: State, event: e.SessionPaused) -> None:
+    state.paused = True
+
+
+def _resumed(state: State, event: e.SessionResumed) -> None:
+    state.paused = False
+
+
+def _memory(state: State, event: memories.MemoryEvent) -> None:
+    state.memory.apply(event)
+
+
+def _share(state: State, event: e.Event) -> None:
+    sharing.apply(state.shares, event)
 
 
 def _alarm_set(state: State, event: e.AlarmSet) -> None:
@@ -506,8 +667,18 @@ _CHECKS: dict[type[e.Event], Any] = {
     e.ReplyEnded: _check_reply_ended,
     e.ReplyCut: _check_reply,
     e.PlaybackMarked: _check_reply,
-    e.MemoryAdded: _check_memory_added,
-    e.MemoryRemoved: _check_memory_removed,
+    e.MemoryAdded: _check_memory,
+    e.MemoryRemoved: _check_memory,
+    e.MemoryCleared: _check_memory,
+    e.ShareCreated: _check_share,
+    e.ShareRevoked: _check_share,
+    e.ShareAccessed: _check_share,
+    e.NoteAdded: _check_share,
+    e.SessionPaused: _check_paused,
+    e.SessionResumed: _check_resumed,
+    e.ConversationSummarized: _check_summarized,
+    e.ConfigChanged: _check_config,
+    e.ConfigApplied: _check_config_applied,
     e.AlarmSet: _check_alarm_set,
     e.AlarmRang: _check_alarm,
     e.AlarmCancelled: _check_alarm,
@@ -534,9 +705,27 @@ _CHANGES: dict[type[e.Event], Any] = {
     e.EngineReady: _engine_ready,
     e.EngineLost: _engine_lost,
     e.ConfigChanged: _config,
-    e.MemoryAdded: _memory_added,
-    e.MemoryRemoved: _memory_removed,
+    e.ConfigApplied: _config_applied,
+    e.ConversationSummarized: _summarized,
+    e.SessionPaused: _paused,
+    e.SessionResumed: _resumed,
+    e.MemoryAdded: _memory,
+    e.MemoryRemoved: _memory,
+    e.MemoryCleared: _memory,
+    e.ShareCreated: _share,
+    e.ShareRevoked: _share,
+    e.ShareAccessed: _share,
+    e.NoteAdded: _share,
     e.AlarmSet: _alarm_set,
     e.AlarmRang: _alarm_rang,
     e.AlarmCancelled: _alarm_cancelled,
 }
+
+_OF_PREFERENCES = (
+    e.MessageAdded,
+    e.ReplyEnded,
+    e.ReplyCut,
+    e.PreferenceLearned,
+    e.PreferenceSet,
+    e.ProfileApplied,
+)

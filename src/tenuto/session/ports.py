@@ -7,10 +7,13 @@ Audio is 16-bit signed little-endian PCM, one channel, everywhere inside. Its la
 `AudioOut.relay`, `AudioOut.play`): one call a frame, no task hop, and it never waits for the journal.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
+
+from tenuto.errors import InvalidInput
+from tenuto.events import Traits
 
 # ----------------------------------------------------------------------------------------------------------------- store
 
@@ -160,7 +163,7 @@ class Store(Protocol):
         ...
 
     async def sessions(self, query: Query) -> Sequence[Head]:
-        """List sessions."""
+        """List sessions. Journals whose names begin with `ids.RESERVED` are none, and are left out."""
         ...
 
     async def due(self, before: float, limit: int = 100) -> Sequence[Head]:
@@ -200,6 +203,43 @@ class Store(Protocol):
 # ---------------------------------------------------------------------------------------------------------------- engine
 
 
+Role = Literal["user", "agent", "system", "tool"]
+"""Who wrote a message."""
+
+
+def is_text(value: object) -> bool:
+    """Say whether a value is a text that can be stored: no lone surrogates, which have no bytes.
+
+    Example:
+        >>> is_text("Grüße"), is_text("\\ud800"), is_text(7)
+        (True, False, False)
+    """
+    if not isinstance(value, str):
+        return False
+    return value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+def role(name: str) -> Role:
+    """Return a role by its name; `assistant` is another word for `agent`.
+
+    Raises:
+        InvalidInput: There is no such role.
+    """
+    try:
+        return _ROLES[name]
+    except KeyError:
+        raise InvalidInput(f"There is no role {name!r}. There are: {', '.join(_ROLES)}.") from None
+
+
+_ROLES: dict[str, Role] = {
+    "user": "user",
+    "agent": "agent",
+    "assistant": "agent",
+    "system": "system",
+    "tool": "tool",
+}
+
+
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One entry of a conversation's history."""
 
@@ -212,23 +252,40 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Seconds since 1970-01-01 UTC."""
     said: str = ""
     """For the agent: the whole text, when not all of it was heard."""
-    by: Literal["voice", "text"] = "text"
-    """Whether it was spoken or written."""
+    by: Literal["voice", "text", "injected"] = "text"
+    """Whether it was spoken, written, or put into the context by the application."""
     cites: list[int] = []
     """For the agent: the turns that it draws on."""
+    user: str = ""
+    """The user who said it, when it was not the session's own."""
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Something that later conversations should know."""
 
     memory: int
+    """Its number in the session's journal; below 0 in the user's own; 0 while it has none there yet."""
     content: str
     key: str = ""
     value: str = ""
     turn: int = 0
     category: str = ""
     importance: float = 0.5
+    """0 to 1."""
     at: float = 0.0
+    """Seconds since 1970-01-01 UTC."""
+    expires: float = 0.0
+    """When it is forgotten, in seconds since 1970-01-01 UTC; 0 for never."""
+    sensitive: bool = False
+    """Whether it is kept out of shares and exports of memory."""
+    conversation: str = ""
+    """The conversation it came from."""
+    replaces: list[int] = []
+    """The memories whose place it took."""
+    scope: Literal["session", "user"] = "session"
+    """`user`: it is on its way to the user's own journal, where all of the user's sessions find it."""
+    source: str = ""
+    """In a user's own journal: where it was learned, as `session:memory`."""
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -243,12 +300,61 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """When it was set."""
 
 
+class Style(msgspec.Struct, frozen=True, kw_only=True):
+    """How the user likes to be spoken to; None where nothing is known."""
+
+    formality: float | None = None
+    """0 casual to 1 formal."""
+    verbosity: float | None = None
+    """0 as short as can be to 1 in full detail."""
+    technical: float | None = None
+    """0 plain to 1 technical."""
+    pace: float | None = None
+    """Words a minute that the user speaks."""
+    wishes: Mapping[str, str] = {}
+    """Whatever else was decided, by name."""
+
+
+class Older(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages that a policy wants and the state does not keep: the driver reads them from the store."""
+
+    line: Sequence[tuple[str, int]]
+    """(conversation, its last message that counts), the conversation itself first, then its ancestors. 0 for no bound."""
+    before: int
+    """Only messages with a smaller number."""
+    count: int | None = None
+    """How many, the newest ones; None for no bound."""
+    tokens: int | None = None
+    """How many tokens of them; None for no bound."""
+    earlier: bool = False
+    """Whether messages of other conversations count too, after those of the line."""
+    apart: Sequence[str] = ()
+    """Conversations that never count: they belong to the same tree, on another branch."""
+
+
+class Recap(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said in a conversation, in short."""
+
+    kind: Literal["before", "branch", "earlier"]
+    """`before`: in this line, before the messages that are given. `branch`: in a branch of this conversation. `earlier`: in
+    another conversation."""
+    conversation: str
+    text: str
+    """A line for each thing that mattered, the oldest first."""
+
+
 class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What an engine is given to answer from: chosen from the history by a policy, never the history itself."""
 
     instructions: str
     messages: Sequence[Message]
     """Oldest first. Messages of earlier conversations come before those of `conversation`."""
+    summary: str = ""
+    """What was said before the oldest of `messages`, in short; and what was said in branches, each with its name."""
+    recaps: Sequence[Recap] = ()
+    """What `summary` says, one by one."""
+    given: Mapping[str, str] = {}
+    """What the session's template needed to know, by name."""
     memories: Sequence[Memory]
     alarms: Sequence[Alarm]
     conversation: str
@@ -256,6 +362,27 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since 1970-01-01 UTC."""
     timezone: str = ""
     """IANA name; empty for the host's."""
+    language: str = ""
+    """BCP 47 tag of the language to speak; empty for the engine's own choice."""
+    voice: str = ""
+    temperature: float | None = None
+    """As it was set; an engine that accepts another range clamps it to its own."""
+    max_output_tokens: int | None = None
+    """The most tokens that one reply may have; None for the engine's own bound."""
+    functions: bool = False
+    """Whether the engine may call tools."""
+    style: Style = Style()
+    """What was learned of the user, where adaptation is on. `session.context.instructions_text` puts it into words."""
+    version: int = 0
+    """The version of the settings that this context was built from."""
+    older: Older | None = None
+    """What has to be read before the engine gets this; None when all is there."""
+
+
+class Configure(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings have changed: go by this context from now on, and say so with `Configured`. Triggers no reply."""
+
+    context: Context
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True):
@@ -293,7 +420,7 @@ class Finish(msgspec.Struct, frozen=True, kw_only=True):
     """The microphone is off: what was said so far is all. Ends an open speech with `SpeechFinished` as soon as it is known."""
 
 
-Request = Ask | Ring | Speak | Cancel | Finish
+Request = Configure | Ask | Ring | Speak | Cancel | Finish
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -317,6 +444,8 @@ class SpeechFinished(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     """What was said; empty when it was no speech after all."""
     reason: str = "pause"
+    seconds: float = 0.0
+    """How long it was, by its samples. The session fills it in."""
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):
@@ -351,6 +480,27 @@ class AlarmDropped(msgspec.Struct, frozen=True, kw_only=True):
     alarm: int
 
 
+class Configured(msgspec.Struct, frozen=True, kw_only=True):
+    """The engine goes by that version of the settings."""
+
+    version: int
+
+
+class Used(msgspec.Struct, frozen=True, kw_only=True):
+    """What the engine used since it last said so."""
+
+    heard: float = 0.0
+    """Seconds of the user's audio that were listened to."""
+    spoken: float = 0.0
+    """Seconds of audio that were made."""
+    tokens_in: int = 0
+    """Tokens that were read."""
+    tokens_out: int = 0
+    """Tokens that were written."""
+    characters: int = 0
+    """Of text that was spoken."""
+
+
 class Failed(msgspec.Struct, frozen=True, kw_only=True):
     """The link is gone; it is never used again."""
 
@@ -367,6 +517,8 @@ EngineEvent = (
     | Forgot
     | AlarmWanted
     | AlarmDropped
+    | Configured
+    | Used
     | Failed
 )
 
@@ -388,6 +540,20 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it can speak on after a cut: the same text gives the same audio."""
     maximum: float | None = None
     """Seconds that a link may last; None for no limit."""
+    temperature: tuple[float, float] | None = None
+    """The lowest and the highest temperature that it accepts; None when it takes any, or has no use for one."""
+
+    def clamped(self, temperature: float | None) -> float | None:
+        """Return a temperature as this engine accepts it. Presets and users need not know its range.
+
+        Example:
+            >>> Capabilities(name="x", temperature=(0.6, 1.2)).clamped(0.3)
+            0.6
+        """
+        if temperature is None or self.temperature is None:
+            return temperature
+        lowest, highest = self.temperature
+        return min(max(temperature, lowest), highest)
 
 
 class AudioOut(Protocol):
@@ -478,6 +644,47 @@ class Engines(Protocol):
 
     async def close(self) -> None:
         """Stop what all engines share."""
+        ...
+
+
+# ---------------------------------------------------------------------------------------------------------------- reader
+
+
+class Reader(Protocol):
+    """Reads what the user says, before it is stored. Pure and synchronous: once a turn, not once a frame."""
+
+    def redact(
+        self, text: str, policy: Literal["mask", "drop"], region: str
+    ) -> tuple[str, list[str]]:
+        """Return a text without personal data, never empty, and the kinds that were found, each once.
+
+        Raises:
+            MissingExtra: What finds them is not installed.
+        """
+        ...
+
+    def measure(
+        self, text: str, seconds: float, *, learning: bool, analytics: bool
+    ) -> Traits | None:
+        """Return what a message tells; None when neither learning nor analytics wants anything."""
+        ...
+
+
+class Extractor(Protocol):
+    """Finds facts in conversations that have ended. `engines.openai_extractor` has one that asks a language model."""
+
+    async def extract(
+        self, messages: Sequence[Message], known: Sequence[Memory]
+    ) -> Sequence[Learned]:
+        """Return the facts that the user tells of themselves, each with the turn that it was told in.
+
+        Args:
+            messages: The conversation, oldest first.
+            known: What is known already.
+
+        Raises:
+            TenutoError: It cannot; nothing is learned of this conversation.
+        """
         ...
 
 

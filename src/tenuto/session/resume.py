@@ -129,6 +129,6 @@ def view(state: State, status: Status) -> View:
             heard=reply.heard,
             aloud=reply.aloud,
         ),
-        memories=list(state.memories.values()),
+        memories=list(state.memory.book.entries.values()),
         alarms=list(state.alarms.values()),
     )

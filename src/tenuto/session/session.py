@@ -1,377 +1,90 @@
-"""`Session` and `Conversation`: the face. They delegate; what they delegate to can be built and tested alone.
+"""`Session`: the face. They delegate; what they delegate to can be built and tested alone.
 
 A verb that returns an object may be used with and without `await`: it takes effect in memory at once, and awaiting it
 waits for durability. A failure that nobody awaited is raised by the next awaited verb.
 """
 
 import asyncio
-import inspect
-import logging
-import math
-from collections import deque
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Generator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-import msgspec
-
-from tenuto import events as e
-from tenuto.errors import EngineError, IllegalEvent, InvalidInput, TenutoError, TooMuch
-from tenuto.session import ports, stimuli
+from tenuto.errors import EngineError, IllegalEvent, TenutoError
+from tenuto.session import config as settings
+from tenuto.session import history as transcript
+from tenuto.session import ports, stimuli, transfer
+from tenuto.session.analytics_part import AnalyticsPart
+from tenuto.session.answers import Answers, Reply
+from tenuto.session.archive import Archive
 from tenuto.session.attachment import Attachment, Joining, attach
+from tenuto.session.connecting import Connecting, ConnectionState
 from tenuto.session.config import SessionConfig
+from tenuto.session.conversation import Conversation
+from tenuto.session.debug import DebugPart
+from tenuto.session.desk import Receipt
 from tenuto.session.driver import Driver
-from tenuto.session.history import HistoryPage
-from tenuto.session.ports import Message
+from tenuto.session.history import ConversationInfo, HistoryPage
+from tenuto.session.injecting import Injecting, parse_context
+from tenuto.session.live_config import LiveConfig
+from tenuto.session.live_desk import Batch, LiveDesk
+from tenuto.session.memory_part import (
+    MemoryCompression,
+    MemoryEntry,
+    MemoryPart,
+    MemorySnapshot,
+)
+from tenuto.session.preferences import PreferencesPart, SessionProfile
+from tenuto.session.shares_part import DEFAULT_HOURS, SharedView, SharesPart
 from tenuto.session.state import Life, Status
-
-log = logging.getLogger("tenuto.session")
-
-MOST_UNREAD = 1_000
-"""Events that wait for one `async for`; a reader that is slower is told so."""
-
-
-class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """What the agent said in a turn."""
-
-    text: str
-    """All of it."""
-    heard: str
-    """What was heard of it: all, unless it was cut."""
-    turn: int
-    reply: int
-    cut: str = ""
-    """Why it was cut; empty when it was not."""
-    cites: list[int] = []
-    """The turns that it draws on."""
-    first_seconds: float = 0.0
-    """From the message to the first segment."""
-    seconds: float = 0.0
-    """From the message to the end of the reply."""
-
-
-class SessionState(msgspec.Struct, frozen=True, kw_only=True):
-    """What everyone sees of a session, at one moment."""
-
-    state: Status
-    last_activity: float
-    """Seconds since 1970-01-01 UTC."""
-    position: int
-    conversation: str
-
-    @property
-    def is_listening(self) -> bool:
-        return self.state is Status.LISTENING
-
-    @property
-    def is_speaking(self) -> bool:
-        return self.state is Status.SPEAKING
-
-    @property
-    def is_active(self) -> bool:
-        return self.state not in (Status.IDLE, Status.ERROR)
-
-
-class Reader:
-    """An `async for` over something that goes on. Bounded: a reader that falls `MOST_UNREAD` behind gets `TooMuch`."""
-
-    def __init__(self, stop: Callable[["Reader"], None]) -> None:
-        self._unread: deque[Any] = deque()
-        self._more = asyncio.Event()
-        self._stop = stop
-        self._over = False
-
-    def put(self, item: Any) -> None:
-        """Have it wait to be read. What comes after one too many is dropped: the reader is told."""
-        if len(self._unread) <= MOST_UNREAD:
-            self._unread.append(item)
-        self._more.set()
-
-    def end(self) -> None:
-        """End the iteration after what waits to be read."""
-        self._over = True
-        self._more.set()
-
-    def __aiter__(self) -> "Reader":
-        return self
-
-    async def __anext__(self) -> Any:
-        while not self._unread:
-            if self._over:
-                raise StopAsyncIteration
-            self._more.clear()
-            await self._more.wait()
-        if len(self._unread) > MOST_UNREAD:
-            self.close()
-            raise TooMuch(
-                f"This reader is {MOST_UNREAD} events behind. Read faster, or read the journal."
-            )
-        return self._unread.popleft()
-
-    def close(self) -> None:
-        """Stop listening."""
-        self.end()
-        self._stop(self)
-
-
-class Events:
-    """What happens to the session, after it is durable.
-
-    Example:
-        >>> session.events.on("memory.added", lambda event: print(event.content))  # doctest: +SKIP
-        >>> async for event in session.events: ...  # doctest: +SKIP
-    """
-
-    def __init__(self, driver: Driver) -> None:
-        self._handlers: dict[str, list[Callable[[Any], object]]] = {}
-        self._readers: list[Reader] = []
-        self._running: set[asyncio.Future[Any]] = set()
-        driver.watchers.append(self._take)
-
-    def on(self, name: str, handler: Callable[[Any], object]) -> Callable[[], None]:
-        """Call `handler` with each event of that name; `*` is all of them. Returns a function that stops it.
-
-        Handlers are called in the order of the journal. One that raises is logged and does not disturb the session; one
-        that returns an awaitable has it run beside.
-
-        Raises:
-            InvalidInput: There is no event of that name.
-        """
-        if name != "*" and name not in e.KINDS:
-            raise InvalidInput(
-                f"There is no event {name!r}. There are: {', '.join(sorted(e.KINDS))}."
-            )
-        self._handlers.setdefault(name, []).append(handler)
-
-        def off() -> None:
-            if handler in self._handlers.get(name, ()):
-                self._handlers[name].remove(handler)
-
-        return off
-
-    def __aiter__(self) -> Reader:
-        reader = Reader(self._forget)
-        self._readers.append(reader)
-        return reader
-
-    def _forget(self, reader: Reader) -> None:
-        if reader in self._readers:
-            self._readers.remove(reader)
-
-    def end(self) -> None:
-        """The session is gone from here: end every iteration."""
-        for reader in self._readers:
-            reader.end()
-        self._readers.clear()
-
-    def _take(self, row: ports.Row, event: e.Event) -> None:
-        if not self._handlers and not self._readers:
-            return
-        for handler in (*self._handlers.get(row.type, ()), *self._handlers.get("*", ())):
-            try:
-                result = handler(event)
-                if inspect.isawaitable(result):
-                    task = asyncio.ensure_future(result)
-                    self._running.add(task)
-                    task.add_done_callback(self._done)
-            except Exception:
-                # A user's handler must not break the session.
-                log.exception("a handler of %s raised", row.type)
-        for reader in self._readers:
-            reader.put(event)
-
-    def _done(self, task: "asyncio.Future[Any]") -> None:
-        self._running.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("a handler raised", exc_info=task.exception())
-
-
-class StateStream:
-    """The session's state: a current value, and every change of it.
-
-    Example:
-        >>> session.state.value.state  # doctest: +SKIP
-        <Status.IDLE: 'idle'>
-        >>> async for state in session.state: ...  # doctest: +SKIP
-    """
-
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
-        self._readers: list[Reader] = []
-        driver.watch_status.append(self._take)
-
-    @property
-    def value(self) -> SessionState:
-        """The state now."""
-        state = self._driver.core.state
-        return SessionState(
-            state=self._driver.core.status,
-            last_activity=state.updated,
-            position=state.position,
-            conversation=state.conversation,
-        )
-
-    def __aiter__(self) -> Reader:
-        """Iterate over the current state and then every change."""
-        reader = Reader(self._forget)
-        reader.put(self.value)
-        self._readers.append(reader)
-        return reader
-
-    def _forget(self, reader: Reader) -> None:
-        if reader in self._readers:
-            self._readers.remove(reader)
-
-    def end(self) -> None:
-        """The session is gone from here: end every iteration."""
-        for reader in self._readers:
-            reader.end()
-        self._readers.clear()
-
-    def _take(self, status: Status) -> None:
-        for reader in self._readers:
-            reader.put(self.value)
-
-
-class _Answers:
-    """Waits for replies: folds segments to a `Reply` for whoever asked."""
-
-    def __init__(self, driver: Driver) -> None:
-        self._driver = driver
-        self._asked: dict[int, tuple[float, int, asyncio.Future[Reply]]] = {}
-        """By turn: when it was asked, the position that it was asked at, and who waits."""
-        self._turn, self._segments, self._cites = 0, list[str](), list[int]()
-        self._first = 0.0
-        driver.watchers.append(self._take)
-
-    def expect(self, turn: int) -> asyncio.Future[Reply]:
-        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._asked[turn] = (self._driver.now(), self._driver.core.state.position, future)
-        return future
-
-    def fail(self, error: TenutoError, before: float = math.inf) -> None:
-        """Nothing that was asked before that position will be answered."""
-        for turn in [turn for turn, (_, at, _) in self._asked.items() if at < before]:
-            future = self._asked.pop(turn)[-1]
-            if not future.done():
-                future.set_exception(error)
-
-    def _take(self, row: ports.Row, event: e.Event) -> None:
-        if not self._asked:
-            return
-        match event:
-            case e.ReplyStarted(turn=turn):
-                self._turn, self._segments, self._cites, self._first = turn, [], [], 0.0
-            case e.ReplySegment():
-                self._first = self._first or self._driver.now()
-                self._segments.append(event.text)
-                self._cites.extend(event.cites)
-            case e.ReplyEnded(reply=reply) | e.ReplyCut(reply=reply):
-                self._cut = event.reason if isinstance(event, e.ReplyCut) else ""
-                if not any(self._segments):
-                    self._settle(reply, "", "", self._cut)
-            case e.MessageAdded(role="agent", reply=reply) if reply:
-                self._settle(reply, event.said or event.text, event.text, self._cut)
-            case e.ErrorRaised():
-                self.fail(EngineError(event.message), row.position)
-            case e.ConversationEnded():
-                error = IllegalEvent("The conversation ended before there was a reply.")
-                self.fail(error, row.position)
-            case _:
-                pass
-
-    def _settle(self, reply: int, text: str, heard: str, cut: str) -> None:
-        now = self._driver.now()
-        for turn in [turn for turn in self._asked if turn <= self._turn]:
-            at, _, future = self._asked.pop(turn)
-            if not future.done():
-                answer = Reply(
-                    text=text,
-                    heard=heard,
-                    turn=self._turn,
-                    reply=reply,
-                    cut=cut,
-                    cites=list(self._cites),
-                    first_seconds=max(0.0, self._first - at),
-                    seconds=now - at,
-                )
-                future.set_result(answer)
-
-    _cut = ""
-
-
-class Conversation:
-    """One dialogue of a session. Await it for durability; leave it as a context manager to end it."""
-
-    def __init__(self, session: "Session", conversation_id: str) -> None:
-        self.session = session
-        self.conversation_id = conversation_id
-
-    def __await__(self) -> Generator[Any, None, "Conversation"]:
-        yield from self.session.commit().__await__()
-        return self
-
-    async def __aenter__(self) -> Self:
-        await self.session.commit()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if self.session.driver.error is None and self.is_open:
-            await self.end("failed" if kind is not None else "user")
-
-    @property
-    def is_open(self) -> bool:
-        return self.session.driver.core.state.conversation == self.conversation_id
-
-    async def send_message(self, text: str) -> Reply:
-        """Say something in writing and wait for the reply.
-
-        Raises:
-            InvalidInput: The text is empty or too long.
-            IllegalEvent: The conversation is not the open one.
-            EngineError: The engine cannot answer.
-        """
-        if not self.is_open:
-            raise IllegalEvent(
-                f"Conversation {self.conversation_id!r} is not open. Resume it first."
-            )
-        return await self.session.send_message(text)
-
-    async def end(self, reason: str = "user") -> None:
-        """End the conversation. Its history stays."""
-        await self.session.driver.commit(
-            self.session.driver.receive(stimuli.EndConversation(reason=reason))
-        )
-
-    async def history(self, limit: int = 50) -> list[Message]:
-        """Return its last messages, oldest first."""
-        page = await self.session.history(limit=1_000)
-        mine = [m for m in page.messages if m.conversation == self.conversation_id]
-        return mine[-limit:]
+from tenuto.session.streams import Events, StateStream
 
 
 class Session:
     """A session that is live in this process.
 
     Made by `Tenuto.create_session`, `Tenuto.load_session` and `Tenuto.session`. Await it for durability.
+
+    A session that nobody uses is put away after the host's grace (`TenutoConfig.grace`, 30 s): its next verb raises
+    `LeaseLost`, which says how to load it again. Nobody uses it while no client is attached and this program has not talked
+    in it. Within `async with session:` it stays, used or not; leaving the block, or the last of several, closes it.
     """
 
-    def __init__(
-        self, driver: Driver, history: Callable[[int | None, int], Awaitable[HistoryPage]]
-    ) -> None:
+    def __init__(self, driver: Driver, archive: Archive) -> None:
         self.driver = driver
         self.events = Events(driver)
         self.state = StateStream(driver)
-        self._answers = _Answers(driver)
-        self._history = history
+        self._answers = Answers(driver)
+        self.archive = archive
+        self._desk = LiveDesk(driver)
+        self._config = LiveConfig(self._desk)
+        self._connecting = Connecting(driver)
+        self._injecting = Injecting(driver, archive)
+        self.shares = SharesPart(self._desk, archive)
+        """Who else may see it, and what they did; see `create_shared_view`."""
+        self.analytics = AnalyticsPart(self._desk)
+        """What is counted of it: `session()`, `turns()`, `usage()`, `estimated_cost()`, `report()`."""
+        self.memory = MemoryPart(self._desk)
+        """What later conversations know."""
+        self.memory.journal = archive
+        self.preferences = PreferencesPart(self._desk)
+        """What was learned of the user, and what was decided."""
+        self.debug = DebugPart(driver)
+        """What the session does, and what may be the matter."""
         self._face: Attachment | None = None
 
     def __await__(self) -> Generator[Any, None, "Session"]:
         yield from self.driver.commit().__await__()
+        yield from self.memory.fresh().__await__()
         return self
 
     async def __aenter__(self) -> Self:
-        await self.commit()
+        self.driver.held += 1
+        try:
+            await self.commit()
+            await self.memory.fresh()
+        except BaseException:
+            self.driver.held -= 1
+            raise
         return self
 
     async def __aexit__(
@@ -381,28 +94,41 @@ class Session:
         trace: TracebackType | None,
     ) -> None:
         try:
-            await self.close()
+            try:
+                if self.is_active:
+                    await self.memory.flush()
+            finally:
+                self.driver.held -= 1
+            # Another block, of this task or of another one, may still hold it: the last one closes it.
+            await (self.commit() if self.driver.held and self.is_active else self.close())
         except TenutoError:
             if error is None:
                 raise
+
+    def __repr__(self) -> str:
+        state = self.driver.core.state
+        return f"Session({state.session!r}, user_id={state.user!r}, status={str(self.status)!r})"
 
     # -------------------------------------------------------------------------------------------------------------- what it is
 
     @property
     def session_id(self) -> str:
+        """Its id, as it was given or made up."""
         return self.driver.core.state.session
 
     @property
     def user_id(self) -> str:
+        """Whose it is; `local` when nobody said."""
         return self.driver.core.state.user
 
     @property
     def is_active(self) -> bool:
         """Whether it can go on here: it has not ended, and this host has it."""
-        return self.driver.error is None and self.driver.core.state.life is not Life.ENDED
+        return self.driver.error is None and not self.driver.is_leaving
 
     @property
     def status(self) -> Status:
+        """What it does now: `idle`, `listening`, `processing`, `speaking` or `error`."""
         return self.driver.core.status
 
     @property
@@ -411,13 +137,38 @@ class Session:
         return self.driver.core.state.position
 
     @property
-    def config(self) -> SessionConfig:
-        return self.driver.core.config
+    def config(self) -> LiveConfig:
+        """The settings that hold now. Assigning to one changes the running session.
+
+        Example:
+            >>> session.config.enable_adaptation = True  # doctest: +SKIP
+        """
+        return self._config
+
+    @property
+    def error(self) -> TenutoError | None:
+        """Why the session is gone from this host; None while it is not."""
+        return self.driver.error
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it is paused: nothing goes on until `resume`."""
+        return self.driver.core.state.paused
+
+    @property
+    def connection_states(self) -> dict[str, ConnectionState]:
+        """Service to the state of its connection: `agent` is `closed`, `connecting`, `open` or `error`."""
+        return {"agent": self._connecting.state}
+
+    @property
+    def conversations(self) -> list[ConversationInfo]:
+        """All conversations, in the order in which they were started."""
+        return transcript.conversations(self.driver.core.state)
 
     @property
     def memories(self) -> list[ports.Memory]:
-        """What later conversations know, oldest first."""
-        return list(self.driver.core.state.memories.values())
+        """What later conversations know: the user's own first, then the session's; oldest first."""
+        return self.memory.known()
 
     @property
     def alarms(self) -> list[ports.Alarm]:
@@ -432,76 +183,647 @@ class Session:
         Raises:
             TenutoError: It will not be: the store refused it, or another host has the session.
         """
-        return await self.driver.commit()
+        return await self._desk.commit()
 
     save = commit
 
     def start_conversation(
-        self, conversation_id: str = "", parent_id: str | None = None
+        self,
+        conversation_id: str = "",
+        parent_id: str | None = None,
+        config: SessionConfig | Mapping[str, Any] | None = None,
     ) -> Conversation:
         """Start a conversation; the one that is open ends. Works with `await`, with `async with`, and alone.
 
         Args:
             conversation_id: Its id, up to 100 characters; made up when empty.
-            parent_id: The conversation that it goes on from.
+            parent_id: The conversation that it branches from: it knows what was said there so far, and the other one will
+                know of it only a summary.
+            config: Settings that hold while it is open: a `SessionConfig`, or only some by name.
 
         Raises:
+            InvalidConfig: A setting is wrong.
+            InvalidInput: The id is none.
             ConversationExists: There is one of that id.
             ConversationNotFound: There is no parent of that id.
+
+        Example:
+            >>> branch = await session.start_conversation("deep_dive", parent_id="main")  # doctest: +SKIP
+            >>> branch.parent_id  # doctest: +SKIP
+            'main'
         """
+        own = settings.layer(config or {})
         self._hold()
         self.driver.receive(
-            stimuli.StartConversation(conversation=conversation_id, parent=parent_id or "")
+            stimuli.StartConversation(
+                conversation=conversation_id, parent=parent_id or "", config=own
+            )
         )
         return Conversation(self, self.driver.core.state.conversation)
 
     conversation = start_conversation
 
     def resume_conversation(self, conversation_id: str = "") -> Conversation:
-        """Go on with a conversation: the one of that id, or the latest. The agent remembers it; it is not greeted again.
+        """Go on with a conversation: the one of that id, or the one that was used last. Nobody is greeted again.
+
+        Its own messages are what the agent is told first, however long ago they were said. Of its branches it is told a
+        summary each. Works with `await`, with `async with`, and alone.
 
         Raises:
             ConversationNotFound: There is none.
+
+        Example:
+            >>> main = await session.resume_conversation("main")  # doctest: +SKIP
         """
         self._hold()
-        name = conversation_id or next(reversed(self.driver.core.state.conversations), "")
-        self.driver.receive(stimuli.StartConversation(conversation=name or "?", resume=True))
+        self.driver.receive(stimuli.StartConversation(conversation=conversation_id, resume=True))
         return Conversation(self, self.driver.core.state.conversation)
 
-    async def send_message(self, text: str) -> Reply:
+    def end_conversation(self, reason: str = "user") -> Receipt[None]:
+        """End the open conversation. Its history stays, and it can be resumed.
+
+        Args:
+            reason: Why, as `conversation.ended` tells it.
+
+        Raises:
+            IllegalEvent: No conversation is open.
+        """
+        self.driver.receive(stimuli.EndConversation(reason=reason))
+        return Receipt(self._desk, None)
+
+    def reset(
+        self,
+        conversation_id: str = "",
+        config: SessionConfig | Mapping[str, Any] | None = None,
+    ) -> Conversation:
+        """Begin anew: a fresh conversation over a fresh connection. Settings and memory stay; `config` adds to them.
+
+        Args:
+            conversation_id: The id of the conversation, up to 100 characters; made up when empty.
+            config: Settings that hold while it is open: a `SessionConfig`, or only some by name.
+
+        Raises:
+            InvalidConfig: A setting is wrong. Nothing has changed.
+            ConversationExists: There is one of that id. Nothing has changed.
+        """
+        own = settings.layer(config or {})
+        self._hold()
+        self.driver.receive(
+            stimuli.StartConversation(conversation=conversation_id, config=own, fresh=True)
+        )
+        return Conversation(self, self.driver.core.state.conversation)
+
+    async def send_message(self, text: str, *, user: str = "") -> Reply:
         """Say something in writing in the open conversation, starting one if none is, and wait for the reply.
+
+        Args:
+            text: 1 to 10,000 characters.
+            user: Who says it, when it is not the session's own user. They are answered, and do not take the controls.
 
         Raises:
             InvalidInput: The text is empty or too long.
             EngineError: The engine cannot answer.
         """
-        self._hold()
+        if not user:
+            # Somebody else is told nothing of other sessions, and what they may was checked just now: nothing is waited for.
+            self._hold()
+            await self.memory.fresh()
         if not self.driver.core.state.conversation:
-            self.start_conversation()
-        self.driver.receive(stimuli.Type(text=text, client="python"))
-        answer = self._answers.expect(self.driver.core.state.turns)
+            self.driver.receive(stimuli.StartConversation(conversation=""))
+        since = self.driver.core.state.position
+        self.driver.receive(stimuli.Type(text=text, client="python", user=user))
+        answer = self._answers.expect(self.driver.core.state.turns, since)
         try:
             await self.driver.commit()
             return await answer
         finally:
             answer.cancel()
 
+    def get_memory(self) -> MemorySnapshot:
+        """Return what the session knows now: `entries`, `token_count`, `max_tokens`, and the last messages.
+
+        Example:
+            >>> memory = session.get_memory()  # doctest: +SKIP
+            >>> print(f"{len(memory.entries)} memories, {memory.token_count}/{memory.max_tokens} tokens")  # doctest: +SKIP
+        """
+        return self.memory.snapshot()
+
     def add_memory(
-        self, content: str, category: str = "", importance: float = 0.5, key: str = ""
-    ) -> Self:
-        """Have later conversations know something. Await it for durability."""
-        self.driver.receive(
-            stimuli.Remember(content=content, category=category, importance=importance, key=key)
-        )
-        return self
+        self,
+        content: str,
+        category: str = "",
+        importance: float = 0.5,
+        expires_after_days: float | None = None,
+        sensitive: bool = False,
+        key: str = "",
+    ) -> Receipt[MemoryEntry]:
+        """Have later conversations know something. It counts at once; await it for durability.
+
+        When the memory is full, the least important memories go for it, and of those the oldest.
+
+        Args:
+            content: A sentence that a person would understand, 1 to 2,000 characters.
+            category: Up to 100 characters; one of the template's, where the session was made from one that has some.
+            importance: 0 to 1.
+            expires_after_days: Days until it is forgotten, above 0; None for never.
+            sensitive: Whether it is kept out of exports and shares.
+            key: What it is about, such as `place`, up to 100 characters: it takes the place of the memory of that key.
+
+        Raises:
+            InvalidInput: A value is wrong, or it alone is larger than `max_memory_size`. Nothing has changed.
+
+        Example:
+            >>> entry = await session.add_memory(  # doctest: +SKIP
+            ...     "Prefers morning appointments", category="scheduling", expires_after_days=30
+            ... )
+        """
+        return self.memory.add(content, category, importance, expires_after_days, sensitive, key)
+
+    def search_memory(
+        self, query: str, limit: int = 10, category: str | None = None
+    ) -> list[MemoryEntry]:
+        """Return the memories that answer a query, best first; see `MemoryPart.search`.
+
+        Args:
+            query: What is looked for, in any words.
+            limit: How many at most, 1 to 1,000.
+            category: Only of this category; of any when None.
+
+        Raises:
+            InvalidInput: `limit` is not in its range.
+
+        Example:
+            >>> [entry.content for entry in session.search_memory("language preference")]  # doctest: +SKIP
+            ['User prefers formal language']
+        """
+        return self.memory.search(query, limit, category)
+
+    def update_memory(
+        self, memory: MemoryEntry | int, content: str | None = None, **changes: Any
+    ) -> Receipt[MemoryEntry]:
+        """Put a changed memory in an old one's place. `session.memory.trail` still finds the old one.
+
+        Args:
+            memory: The old one, or its number.
+            content: What it says now; as before when None.
+            changes: `category`, `importance`, `sensitive` or `expires_after_days`, as for `add_memory`.
+
+        Raises:
+            InvalidInput: There is no such memory, or a value is wrong. Nothing has changed.
+        """
+        return self.memory.update(memory, content, **changes)
+
+    def forget_memory(self, memory: MemoryEntry | int) -> Receipt[None]:
+        """Forget one memory.
+
+        Args:
+            memory: The memory, or its number.
+
+        Raises:
+            InvalidInput: There is no such memory.
+        """
+        return self.memory.forget(memory)
+
+    def clear_memory(self, category: str | None = None) -> Receipt[int]:
+        """Forget all memories of a category, and no others; all memories when it is None. Returns how many went."""
+        return self.memory.clear(category)
+
+    def export_memory(self, include_sensitive: bool = False) -> dict[str, Any]:
+        """Return the memory as plain data that JSON can hold; see `import_memory`.
+
+        Args:
+            include_sensitive: Whether sensitive memories are in it.
+
+        Example:
+            >>> json.dump(session.export_memory(), file)  # doctest: +SKIP
+        """
+        return self.memory.export(include_sensitive)
+
+    def import_memory(self, data: Any) -> Receipt[int]:
+        """Add what `export_memory` returned, here or elsewhere. Returns how many memories are new.
+
+        What is known already in the same words is not added again, nor what has expired. All of it is added, or nothing.
+
+        Args:
+            data: The export, its `entries`, or any list of `{content, timestamp, importance, category}`.
+
+        Raises:
+            ExportUnsupported: It is something else, or of a later version.
+            InvalidInput: An entry is wrong. Nothing has changed.
+        """
+        return self.memory.load(data)
+
+    @property
+    def memory_usage(self) -> float:
+        """How full the memory is: 0 to 1, 0.8 for 80 %."""
+        return self.memory.usage
+
+    def compress_memory(self, keep_recent_days: float = 7) -> Receipt[MemoryCompression]:
+        """Make old memories fewer, by the rule of `tenuto.session.compression`: their main sentences stay.
+
+        Memories with a key, that expire, or of an importance of 0.7 and more stay as they are.
+
+        Args:
+            keep_recent_days: Memories that are younger stay as they are; 0 or more.
+
+        Raises:
+            InvalidInput: `keep_recent_days` is not a number of days.
+
+        Example:
+            >>> if session.memory_usage > 0.8:  # doctest: +SKIP
+            ...     await session.compress_memory(keep_recent_days=7)
+        """
+        return self.memory.compress(keep_recent_days)
+
+    def speak(self, text: str) -> Receipt[int]:
+        """Have the agent say something that nobody asked for. Returns the number of the reply.
+
+        Whoever is spoken to hears it; it is a message of the agent like any other.
+
+        Args:
+            text: 1 to 10,000 characters.
+
+        Raises:
+            InvalidInput: The text is empty or too long.
+            IllegalEvent: Somebody speaks or waits for an answer, or the session is paused.
+
+        Example:
+            >>> session.speak("Your taxi is here.")  # doctest: +SKIP
+        """
+        self._hold_conversation()
+        self.driver.receive(stimuli.Say(text=text))
+        return Receipt(self._desk, self.driver.core.state.replies)
+
+    say = speak
+
+    def inject_message(self, role: str, content: str, key: str = "") -> Receipt[None]:
+        """Put a message into the context of the open conversation. It is never answered.
+
+        Args:
+            role: `user`, `agent` (or `assistant`), `system` or `tool`.
+            content: 1 to 10,000 characters.
+            key: Your own name for it: a message of the same key is put in once, however often you do.
+
+        Raises:
+            InvalidInput: The role or the content is wrong.
+            IllegalEvent: No conversation is open.
+        """
+        self.driver.receive(stimuli.Inject(role=ports.role(role), text=content, key=key))
+        return Receipt(self._desk, None)
+
+    async def inject_history(self, history: Sequence[Any] | str) -> int:
+        """Put messages into the context of the open conversation: those of them that it has not got. None is answered.
+
+        Give it the whole record each time it grows, or the last few of it: each message is put in once, also over
+        connections, restarts and crashes. Returns how many were put in.
+
+        Args:
+            history: Up to 1,000 messages, oldest first: mappings with `role` and `content`, pairs of the two, or `Message`s.
+                Or a context policy such as `last_5`: the messages of earlier conversations that it chooses.
+
+        Raises:
+            InvalidInput: A message is none, or is too long. Nothing was put in.
+            InvalidConfig: There is no such policy.
+            TooMuch: There are too many.
+            IllegalEvent: No conversation is open.
+
+        Example:
+            >>> await session.inject_history([{"role": "user", "content": "I am Alice."}])  # doctest: +SKIP
+            1
+            >>> await session.inject_history([{"role": "user", "content": "I am Alice."}])  # doctest: +SKIP
+            0
+        """
+        count = await self._injecting.put(history)
+        await self.commit()
+        return count
+
+    def update_instructions(
+        self, instructions: str | None = None, context: Mapping[str, Any] | None = None
+    ) -> Receipt[None]:
+        """Tell the agent to be something else from now on, or what was said before, or both.
+
+        It is in the journal at once. The engine is told when no other update has come for half a second: the last one wins.
+
+        Args:
+            instructions: Up to 32,000 characters; None leaves them as they are.
+            context: `{"messages": [{"type": "History", "role": "user", "content": "Hi"}]}`: messages that the open
+                conversation has not got yet are put into it, as by `inject_history`.
+
+        Raises:
+            InvalidInput: The instructions or the context are wrong. Nothing has changed.
+            IllegalEvent: There are messages, and no conversation is open.
+        """
+        messages = parse_context(context) if context is not None else []
+        if messages and not self.driver.core.state.conversation:
+            raise IllegalEvent("No conversation is open: start one first.")
+        if instructions is not None:
+            changes = {"instructions": instructions}
+            self._desk.decide(lambda state, at: settings.change(state, changes, at), waits=True)
+        if messages:
+            self._injecting.put_now(messages)
+        return Receipt(self._desk, None)
+
+    async def start(self) -> None:
+        """Open a connection to the engine, if none is open, and wait until it is ready. Each one is a new one.
+
+        What the engine should know is restored into it, once and silently: nobody is greeted, nothing is answered.
+
+        Raises:
+            IllegalEvent: The session is paused.
+            EngineLost: The engine cannot be reached.
+        """
+        self._hold()
+        await self._connecting.open()
+
+    async def stop(self) -> None:
+        """Close the connection to the engine; nothing of the session is lost. Safe when none is open.
+
+        A reply that is being spoken is cut where it was heard. Whoever waits for an answer gets an `EngineError`. The next
+        message, or `start`, opens another connection.
+        """
+        await self._connecting.close()
+
+    async def start_listening(self, rate: int = 16_000) -> None:
+        """Listen to a microphone of this program, and wait until the engine does: give its frames to `hear`. Twice is once.
+
+        Args:
+            rate: Samples a second, 8,000 to 48,000 Hz.
+
+        Raises:
+            InvalidInput: There is no such rate.
+            IllegalEvent: The session is paused, the engine does not listen, it listens at another rate already, or somebody
+                else has the controls.
+            EngineLost: The engine cannot be reached.
+
+        Example:
+            >>> await session.start_listening(rate=16_000)  # doctest: +SKIP
+            >>> session.state.value.state  # doctest: +SKIP
+            <Status.LISTENING: 'listening'>
+        """
+        self._hold_conversation()
+        if self._face is None or not self._face.is_controller:
+            raise IllegalEvent("Somebody else has the controls: this program's microphone is off.")
+        await self._connecting.listen(rate)
+
+    async def stop_listening(self) -> None:
+        """Close the microphone. What was said so far is all, and is answered. Safe when it is closed."""
+        await self._connecting.listen_no_more()
+
+    def hear(self, pcm: bytes | bytearray | memoryview) -> None:
+        """Take the next frame of this program's microphone. Returns at once.
+
+        Args:
+            pcm: 16-bit signed little-endian samples, one channel, at the rate given to `start_listening`; 20 ms are a good size.
+
+        Raises:
+            IllegalEvent: It does not listen.
+            InvalidAudio: The frame ends in the middle of a sample.
+        """
+        self._connecting.hear(pcm)
+
+    def update_config(self, **changes: Any) -> Receipt[int]:
+        """Change settings of the running session. Returns the version that the engine will confirm (`config.applied`).
+
+        Args:
+            changes: Settings by name; see `SessionConfig`.
+
+        Raises:
+            InvalidConfig: A name is unknown or a value is wrong. Nothing has changed.
+        """
+        return self._config.update(changes)
+
+    async def config_applied(
+        self,
+        version: int | None = None,
+        timeout: float = 5.0,  # noqa: ASYNC109 -- who waits for an engine has to say how long
+    ) -> int:
+        """Wait until the engine has confirmed that it goes by a version of the settings. Returns the one it goes by.
+
+        Without an open engine there is nobody to confirm: it is opened with the newest settings when it is needed.
+
+        Args:
+            version: As `update_config` returned it; the newest when None.
+            timeout: Seconds.
+
+        Raises:
+            EngineError: It has not confirmed it in time.
+            TenutoError: The session is gone from here.
+
+        Example:
+            >>> version = await session.update_config(temperature=0.3)  # doctest: +SKIP
+            >>> await session.config_applied(version)  # doctest: +SKIP
+        """
+        wanted = self.config.version if version is None else version
+        events = aiter(self.events)
+        try:
+            async with asyncio.timeout(timeout):
+                while self.config.applied_version < wanted and self.driver.error is None:
+                    await anext(events, None)
+        except TimeoutError:
+            raise EngineError(
+                f"The engine has not confirmed version {wanted} of the settings within {timeout:g} s. It goes by "
+                f"{self.config.applied_version}; one that is not open takes the newest when it opens."
+            ) from None
+        finally:
+            events.close()
+        await self.commit()
+        return self.config.applied_version
+
+    def get_analytics(self) -> dict[str, Any]:
+        """Return what was counted of the session up to now, by name; see `SessionAnalytics` for each.
+
+        Example:
+            >>> session.get_analytics()["conversation_count"]  # doctest: +SKIP
+            3
+        """
+        return self.analytics.session()
+
+    def track_metric(self, name: str, value: float) -> Receipt[dict[str, float]]:
+        """Add a value to a custom metric. `user_satisfaction`, 0 to 5, is what the satisfaction score goes by.
+
+        Args:
+            name: 1 to 100 printable characters; a session has 200 names at most.
+            value: A finite number, -1e15 to 1e15.
+
+        Raises:
+            InvalidInput: The name or the value is wrong.
+            TooMuch: The session has 200 other names already.
+
+        Example:
+            >>> session.track_metric("task_completed", 1).value["count"]  # doctest: +SKIP
+            1
+        """
+        return self.analytics.track(name, value)
+
+    def get_custom_metrics(self) -> dict[str, dict[str, float]]:
+        """Return the custom metrics: name to `count`, `sum`, `min`, `max`, `last` and `mean`."""
+        return self.analytics.metrics()
+
+    def pause(self) -> Receipt[None]:
+        """Stop everything that bills, and keep the context. A reply that is being spoken is cut where it was heard."""
+        self.driver.receive(stimuli.Pause())
+        return Receipt(self._desk, None)
+
+    def resume(self) -> Receipt[None]:
+        """Go on after a pause."""
+        self.driver.receive(stimuli.Unpause())
+        return Receipt(self._desk, None)
+
+    def get_learned_preferences(self) -> dict[str, Any]:
+        """Return what was learned of the user; see `PreferencesPart.learned`."""
+        return self.preferences.learned()
+
+    def set_preference(self, name: str, value: float | str | bool | None) -> Receipt[None]:
+        """Decide a preference: it stays, whatever is learned.
+
+        Args:
+            name: `formality`, `verbosity`, `technical_level`, `speaking_pace`, or any other name that the engine is told.
+            value: A number (0 to 1; words a minute for the pace), or a word such as `always_formal`. None takes it back.
+
+        Raises:
+            InvalidInput: The name or the value is wrong.
+            TooMuch: There are 50 decisions already.
+
+        Example:
+            >>> session.set_preference("formality", "always_formal")  # doctest: +SKIP
+        """
+        return self.preferences.set(name, value)
+
+    update_preference = set_preference
+
+    def export_preference_profile(self) -> SessionProfile:
+        """Return what was learned and decided, for another session; see `SessionProfile`."""
+        return self.preferences.export_profile()
+
+    def apply_preference_profile(
+        self, profile: SessionProfile | Mapping[str, Any]
+    ) -> Receipt[None]:
+        """Have the session know what was learned elsewhere, beside what it has learned itself.
+
+        Args:
+            profile: What `export_preference_profile` gave, or what JSON has kept of it.
+
+        Raises:
+            InvalidInput: It is no profile.
+        """
+        return self.preferences.apply_profile(profile)
+
+    def enable_debug(self, on: bool = True) -> None:
+        """Keep what the session does from now on, in RAM and bounded. It is not stored.
+
+        Args:
+            on: False drops it.
+        """
+        self.debug.enable(on)
+
+    def get_debug_info(self, *, content: bool = False) -> dict[str, Any]:
+        """Return what is known of what the session does, as JSON can hold it.
+
+        Keys, after `enable_debug()`, and empty without it (`enabled` is False then): `memory_snapshots`, the last 100 sizes of
+        the memory (`position`, `at`, `entries`, `tokens`); `events`, the last 1,000; `state_transitions`, the last 1,000 (`at`,
+        `from`, `to`, `machine`: `life`, `turn`, `link` or `status`). Always: `error_count`, errors since the session was loaded
+        here (as far as its last 1,000 events tell); `handler_failures`, how often a handler of `session.events` raised;
+        `position`, `durable_position` and `pending`; `life`, `turn`, `link`, `status`, `listeners`; and `hints`, what may be
+        the matter and what to do.
+
+        Args:
+            content: Whether to show what people said. Otherwise the length of each text is shown in its place.
+        """
+        return self.debug.info(content=content) | {"handler_failures": self.events.failures}
+
+    def export_debug_logs(self, *, content: bool = False) -> list[dict[str, Any]]:
+        """Return everything that was kept since `enable_debug()`, oldest first, as JSON can hold it.
+
+        The first line says how the session is (`kind` is `session`); of the others `kind` is `event`, `transition` or `memory`.
+
+        Args:
+            content: Whether to show what people said.
+        """
+        return self.debug.export(content=content)
+
+    def batch_update(self) -> Batch:
+        """Make several updates one atomic append: all of them, or none when the block raises. Works with `async with`, too.
+
+        Updates are memories, preferences, settings, metrics, shares and notes, made by the task that opened the batch. Whatever
+        else is done in the block, such as talking, is done at once as ever. Do not await in it: nothing of it is durable yet.
+
+        Raises:
+            IllegalEvent: This task has one open already; or an update is awaited within the block.
+
+        Example:
+            >>> with session.batch_update():  # doctest: +SKIP
+            ...     session.add_memory("Prefers mornings", category="scheduling")
+            ...     session.track_metric("task_completed", 1)
+        """
+        return self._desk.batch()
 
     async def history(self, before: int | None = None, limit: int = 50) -> HistoryPage:
         """Return a page of messages, oldest first, the newest page when `before` is None."""
         await self.commit()
-        return await self._history(before, limit)
+        return await self.archive.history(before, limit)
+
+    async def export_full(self) -> dict[str, Any]:
+        """Return all of the session as one object that JSON can hold. For a long one `Tenuto.export_session` streams.
+
+        It is the whole journal, sensitive memory included.
+
+        Raises:
+            TenutoError: Something has not become durable, or the store does not answer.
+
+        Example:
+            >>> data = await session.export_full()  # doctest: +SKIP
+            >>> copy = await tenuto.import_session(data, user_id_mapping={"old_123": "new_456"})  # doctest: +SKIP
+        """
+        position = await self.commit()
+        return transfer.to_record([line async for line in self.archive.export(position)])
+
+    async def fork(self, at: int | None = None, session_id: str | None = None) -> "Session":
+        """Return a new session that shares this one's past.
+
+        Alarms that are set ring in this session only; shares are of this session only.
+
+        Args:
+            at: The last position that they share; the newest when None.
+            session_id: The id of the new session; made up when None.
+
+        Raises:
+            InvalidInput: There is no such position.
+            AppendConflict: There is a session of that id.
+        """
+        position = await self.commit()
+        return await self.archive.fork(position if at is None else at, session_id)
+
+    def create_shared_view(
+        self,
+        shared_with_user_id: str,
+        permissions: Sequence[str] = ("read",),
+        expire_after_hours: float = DEFAULT_HOURS,
+    ) -> SharedView:
+        """Let another user see the session. Give them the token; `Tenuto.access_shared_session` takes it. Works with `await`.
+
+        Args:
+            shared_with_user_id: Who may use it, and nobody else.
+            permissions: Of `read` (the conversations, live and past, and memory that is not sensitive), `read_sensitive` (the
+                rest of the memory), `add_notes`, `speak` (write messages, and be answered) and `grant` (share on, never more
+                than this). `read_sensitive` and `speak` bring `read` with them.
+            expire_after_hours: Hours that it lasts, up to a year.
+
+        Raises:
+            InvalidInput: A value is wrong.
+            TooMuch: The session has 100 open shares.
+
+        Example:
+            >>> shared = session.create_shared_view(  # doctest: +SKIP
+            ...     shared_with_user_id="doctor_456", permissions=["read", "add_notes"], expire_after_hours=24
+            ... )
+            >>> shared.token  # doctest: +SKIP
+            'ts_c2Vzc18x.eW91IHdpbGwgbm90IGd1ZXNzIHRoaXM'
+        """
+        return self.shares.create(shared_with_user_id, permissions, expire_after_hours)
 
     async def attach(self, joining: Joining, listener: ports.Listener) -> Attachment:
         """Bind a client to the session; see `tenuto.session.attachment.attach`."""
+        await self.memory.fresh()
         return await attach(self.driver, joining, listener)
 
     async def close(self) -> None:
@@ -514,6 +836,7 @@ class Session:
             if self.driver.core.state.position > self.driver.durable:
                 raise self.driver.error
             return
+        await self.memory.flush()
         self._answers.fail(IllegalEvent("The session was closed."))
         if self._face is not None and self._face.number in self.driver.core.state.here:
             self._face.leave("left")
@@ -523,6 +846,7 @@ class Session:
 
     async def end(self, reason: str = "user") -> None:
         """End the session for good. Its history can still be read."""
+        await self.memory.flush()
         await self.driver.commit(self.driver.receive(stimuli.End(reason=reason)))
 
     # ----------------------------------------------------------------------------------------------------------------- the face
@@ -540,8 +864,15 @@ class Session:
                 self.driver, state.attachments, Joining(client="python", transport="python")
             )
 
+    def _hold_conversation(self) -> None:
+        self._hold()
+        if not self.driver.core.state.conversation:
+            self.driver.receive(stimuli.StartConversation(conversation=""))
+
     def ended(self, error: TenutoError) -> None:
         """The session is gone from this host: wake whoever waits. Called by the host."""
         self._answers.fail(error)
+        self._connecting.ended(error)
         self.events.end()
         self.state.end()
+        self.memory.close()

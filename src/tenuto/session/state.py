@@ -205,9 +205,16 @@ def next_link(link: Link, signal: LinkSignal) -> Link:
     return to
 
 
-def status(life: Life, turn: Turn, link: Link) -> Status:
-    """Return what everyone sees of the three machines (the table of ARCHITECTURE 2)."""
-    if life is not Life.LIVE:
+def status(
+    life: Life, turn: Turn, link: Link, *, listening: bool = False, paused: bool = False
+) -> Status:
+    """Return what everyone sees of the three machines (the table of ARCHITECTURE 2).
+
+    Args:
+        listening: Whether the program that holds the session has a microphone open.
+        paused: Whether the session is paused: then nothing goes on, whatever is owed.
+    """
+    if life is not Life.LIVE or paused:
         return Status.IDLE
     if link is Link.FAILED:
         return Status.ERROR
@@ -220,5 +227,7 @@ def status(life: Life, turn: Turn, link: Link) -> Status:
             return Status.SPEAKING
         case _ if link in (Link.CONNECTING, Link.RESTORING):
             return Status.PROCESSING
+        case _ if listening:
+            return Status.LISTENING
         case _:
             return Status.IDLE

@@ -9,6 +9,7 @@ import msgspec
 
 from tenuto import events as e
 from tenuto.session import ports
+from tenuto.session.desk import Rule
 
 
 class Create(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +18,10 @@ class Create(msgspec.Struct, frozen=True, kw_only=True):
     user: str
     epoch: str
     config: dict[str, Any]
+    layers: dict[str, dict[str, Any]] = {}
+    template: str = ""
+    context: dict[str, str] = {}
+    categories: list[str] = []
 
 
 class Restore(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +48,8 @@ class Join(msgspec.Struct, frozen=True, kw_only=True):
     """SHA-256 of the resume token that it came with."""
     heard: tuple[int, float] | None = None
     """The open reply, and the seconds of it that the client has played."""
+    share: int = 0
+    """The share that it looks through; 0 when it is the session's own user's."""
 
 
 class Leave(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +66,8 @@ class Type(msgspec.Struct, frozen=True, kw_only=True):
 
     text: str
     client: str = ""
+    user: str = ""
+    """Who says it, when it is not the session's own user."""
     cause: str = ""
 
 
@@ -79,7 +88,12 @@ class Hold(msgspec.Struct, frozen=True, kw_only=True):
 class StartConversation(msgspec.Struct, frozen=True, kw_only=True):
     conversation: str
     parent: str = ""
+    config: dict[str, Any] = {}
+    """Settings that hold while it is open."""
     resume: bool = False
+    """Go on with one: of that id, or the one that was used last when it is empty."""
+    fresh: bool = False
+    """Whether the link is closed too: the next one has heard nothing of what was."""
     cause: str = ""
 
 
@@ -97,6 +111,57 @@ class Remember(msgspec.Struct, frozen=True, kw_only=True):
     category: str = ""
     importance: float = 0.5
     cause: str = ""
+
+
+class Decide(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody wants something that only the state decides on. Several rules are one step: all of them, or none."""
+
+    rules: tuple[Rule, ...]
+    waits: bool = False
+    """Whether the engine may be told of it a little later, together with what comes next."""
+
+
+class Inject(msgspec.Struct, frozen=True, kw_only=True):
+    """The application puts a message into the context. It is not answered."""
+
+    role: e.Role
+    text: str
+    key: str = ""
+    """A message of a key that is known already is not put in again."""
+    cause: str = ""
+
+
+class Say(msgspec.Struct, frozen=True, kw_only=True):
+    """The application has the agent say something that nobody asked for."""
+
+    text: str
+    cause: str = ""
+
+
+class Connect(msgspec.Struct, frozen=True, kw_only=True):
+    """Open a link to the engine, if none is."""
+
+
+class Disconnect(msgspec.Struct, frozen=True, kw_only=True):
+    """Close the link to the engine. Everything that it knew of the session is in the journal."""
+
+
+class Pause(msgspec.Struct, frozen=True, kw_only=True):
+    """Stop everything that bills, and keep the context."""
+
+    cause: str = ""
+
+
+class Unpause(msgspec.Struct, frozen=True, kw_only=True):
+    cause: str = ""
+
+
+class Listen(msgspec.Struct, frozen=True, kw_only=True):
+    """The program that holds the session has opened a microphone, or closed it."""
+
+    on: bool
+    mic: str = ""
+    """The stream that it gives its frames to."""
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +192,10 @@ class Due(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Park(msgspec.Struct, frozen=True, kw_only=True):
-    pass
+    """Nobody needs the session here any more."""
+
+    held: bool = False
+    """Whether a program is in a block that holds it: then the engine is closed, and the session stays."""
 
 
 class End(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +215,14 @@ Stimulus = (
     | StartConversation
     | EndConversation
     | Remember
+    | Decide
+    | Inject
+    | Say
+    | Connect
+    | Disconnect
+    | Pause
+    | Unpause
+    | Listen
     | Mark
     | Played
     | LinkAccepted

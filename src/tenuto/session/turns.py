@@ -18,3 +18,8 @@ def question(messages: Sequence[Message], owed: Sequence[int]) -> tuple[int, str
     """
     unanswered = [m for m in messages if m.message in owed]
     return max(m.turn for m in unanswered), " ".join(m.text for m in unanswered)
+
+
+def is_a_guests(messages: Sequence[Message], owed: Sequence[int], turn: int) -> bool:
+    """Say whether somebody else than the session's user has a part in what is to be answered."""
+    return any(m.user for m in messages if m.message in owed or (m.turn, m.role) == (turn, "user"))

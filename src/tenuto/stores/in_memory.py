@@ -10,6 +10,7 @@ import msgspec
 
 from tenuto.clock import Clock, SystemClock
 from tenuto.errors import AppendConflict, SessionLocked, SessionNotFound, StoreUnavailable
+from tenuto.ids import RESERVED
 from tenuto.session.ports import Append, Head, Lease, Loaded, NewSession, Query, Read, Row, Snapshot
 from tenuto.stores.refusals import check_positions, conflict, lost
 
@@ -112,6 +113,7 @@ class InMemoryStore:
             journal
             for journal in self._open().values()
             if journal.new.tenant == query.tenant
+            and not journal.new.session.startswith(RESERVED)
             and (query.user is None or journal.new.user == query.user)
             and (query.before is None or (journal.updated, journal.new.session) < query.before)
         ]

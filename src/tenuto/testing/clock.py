@@ -75,6 +75,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.limit = limit
         self.patience = patience
         self.random = random.Random(0 if seed is None else seed)
+        """What the fakes of this package draw from."""
         self.jumps = 0
         """How often time has moved."""
         self._virtual = 0.0
@@ -219,7 +220,11 @@ def run(
 ) -> T:
     """Run a coroutine to its end in virtual time, as `asyncio.run` does in real time.
 
-    With a seed, the module `random` is seeded for the run and put back after it.
+    Args:
+        coroutine: What to run.
+        seed: For the module `random`, which is put back after the run; left alone when None.
+        limit: Virtual seconds after which the run is taken for stuck.
+        patience: Real seconds that outside work may take.
 
     Raises:
         Deadlock: Nothing can happen any more, or the time limit was passed.
@@ -282,7 +287,9 @@ class _External:
 def external(subject: T) -> T:
     """Return the same object with each of its coroutine methods counted as outside work.
 
-    For what has a thread or a process of its own, such as the SQLite store. Its methods must not wait for virtual time.
+    Args:
+        subject: What has a thread or a process of its own, such as the SQLite store. Its methods must not wait for
+            virtual time.
 
     Example:
         store = external(SqliteStore(path))

@@ -16,7 +16,7 @@ from tenuto.errors import (
     SessionNotFound,
     TenutoError,
 )
-from tenuto.ids import new_id
+from tenuto.ids import RESERVED, new_id
 from tenuto.session.ports import (
     Append,
     Head,
@@ -42,7 +42,7 @@ ODD_BODIES = (
 
 
 def row(position: int, type: str = "message.added", body: bytes = b"{}") -> Row:
-    """Return a row of a journal."""
+    """Return a row of a journal, of that position, type and body."""
     return Row(position, type, body)
 
 
@@ -54,7 +54,14 @@ def rows(first: int, last: int) -> list[Row]:
 def addition(
     lease: Lease, expected: int, added: Sequence[Row] | None = None, **more: object
 ) -> Append:
-    """Return an append of these rows, or of one, by the owner of `lease`."""
+    """Return an append by the owner of a lease.
+
+    Args:
+        lease: What the owner holds.
+        expected: The journal's head before it.
+        added: Its rows; one after `expected` when None.
+        more: Other fields of the append, by name.
+    """
     fields: dict[str, object] = {
         "session": lease.session,
         "fence": lease.fence,
@@ -66,12 +73,12 @@ def addition(
 
 
 async def read_all(store: Store, session: str) -> list[Row]:
-    """Return the whole journal, oldest row first."""
+    """Return the whole journal of a session in that store, oldest row first."""
     return list(await store.read(Read(session=session, limit=100_000)))
 
 
 async def head_of(store: Store, session: str) -> Head:
-    """Return the head of a session that must exist."""
+    """Return the head of a session that must exist in that store."""
     head = await store.head(session)
     assert head is not None
     return head
@@ -94,7 +101,7 @@ class StoreContract:
         raise NotImplementedError("Give the store under test: def make(self) -> Store")
 
     async def lapse(self, seconds: float) -> None:
-        """Let time pass for the leases. Move the store's clock here, if it can be given one."""
+        """Let so many seconds pass for the leases. Move the store's clock here, if it can be given one."""
         await asyncio.sleep(seconds)
 
     @asynccontextmanager
@@ -117,7 +124,17 @@ class StoreContract:
         owner: str = "host-a",
         ttl: float = 60.0,
     ) -> Lease:
-        """Make an empty journal and return its lease."""
+        """Make an empty journal and return its lease.
+
+        Args:
+            store: Where to make it.
+            session: Its id; made up when empty.
+            tenant: Whose it is.
+            user: Whose it is, within the tenant.
+            at: When it was made, in seconds since 1970-01-01 UTC.
+            owner: The host that has the lease.
+            ttl: Seconds of the lease.
+        """
         new = NewSession(
             session=session or new_id(), tenant=tenant, user=user, epoch="0123456789abcdef", at=at
         )
@@ -474,6 +491,19 @@ class StoreContract:
             await store.append(addition(first, 0, at=5_000.0))
             assert await listed() == [first.session, third.session, second.session]
             assert await listed("alice") == [first.session, third.session]
+
+    async def test_a_journal_of_another_kind_is_not_listed_but_is_due(self) -> None:
+        async with self.opened() as store:
+            tenant = new_id()
+            mine = await self.begin(store, tenant=tenant)
+            other = await self.begin(store, f"{RESERVED}user-{new_id()}", tenant=tenant)
+            await store.append(addition(mine, 0))
+            await store.append(addition(other, 0, due=5.0))
+            for user in (None, "user"):
+                listed = await store.sessions(Query(tenant=tenant, user=user))
+                assert [head.session for head in listed] == [mine.session]
+            assert other.session in {head.session for head in await store.due(6.0, 1_000)}
+            assert await read_all(store, other.session) == rows(1, 1)
 
     async def test_sessions_are_listed_in_pages_without_loss(self) -> None:
         async with self.opened() as store:

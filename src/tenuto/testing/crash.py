@@ -92,11 +92,13 @@ class PowerLoss(apsw.VFS):
 
     def __init__(self, seed: int, after: int | None = None, honest: bool = True) -> None:
         self.name = f"power-loss-{new_id()}"
+        """What SQLite knows the disk by: the `vfs` of `SqliteStore`."""
         self._chance = random.Random(seed)
         self._after, self._honest = after, honest
         self._lock = threading.Lock()
         self._files: dict[str, _File] = {}
         self.is_off = False
+        """Whether the power is gone."""
         super().__init__(self.name, "")
 
     def cut(self) -> None:
@@ -201,6 +203,7 @@ class SmallDisk(apsw.VFS):
 
     def __init__(self, folder: Path, capacity: int) -> None:
         self.name = f"small-disk-{new_id()}"
+        """What SQLite knows the disk by: the `vfs` of `SqliteStore`."""
         self.folder, self.capacity = folder, capacity
         super().__init__(self.name, "")
 

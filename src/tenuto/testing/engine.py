@@ -28,6 +28,8 @@ from tenuto.session.ports import (
     AudioOut,
     Cancel,
     Capabilities,
+    Configure,
+    Configured,
     Context,
     EngineEvent,
     Failed,
@@ -114,6 +116,7 @@ class Script:
         if len(steps) * LOUDNESS > 32_000:
             raise ValueError(f"A script has {32_000 // LOUDNESS} steps at most.")
         self.steps = steps
+        """In the order in which they come."""
         self.links: list[ScriptedEngine] = []
         """Every engine that was made, oldest first."""
         self.problems: list[str] = []
@@ -136,7 +139,7 @@ class Script:
         return engine
 
     def make(self, voice: bool = True) -> "ScriptedEngine":
-        """Make an engine: with `start` and `close`, a script is the `Engines` of a host."""
+        """Make an engine, with or without a `voice`: with `start` and `close`, a script is the `Engines` of a host."""
         return self.engine()
 
     async def start(self) -> None:
@@ -146,9 +149,10 @@ class Script:
         """Do nothing."""
 
     def speech(self, step: int, rate: int, seconds: float | None = None) -> bytes:
-        """Return the microphone's audio of a step, from 1, without the pause that ends it.
+        """Return the microphone's audio of a step, without the pause that ends it.
 
         Args:
+            step: Which one, from 1.
             rate: Hertz.
             seconds: How long; the step's own `seconds`, or 1, when None.
         """
@@ -156,11 +160,16 @@ class Script:
         return (step * LOUDNESS).to_bytes(2, "little", signed=True) * round(length * rate)
 
     def silence(self, rate: int, seconds: float = PAUSE) -> bytes:
-        """Return silence; the default is just enough to end a speech."""
+        """Return so many seconds of silence at a rate in hertz; the default is just enough to end a speech."""
         return bytes(2 * round(seconds * rate))
 
     def take(self, text: str, turn: int, *, ring: bool = False) -> Step:
         """Return the step that answers a request, and count it as played.
+
+        Args:
+            text: What was said, or is to be told.
+            turn: The turn that it was said in.
+            ring: Whether an alarm asks, and not somebody.
 
         Raises:
             ScriptError: The script has no such step now.
@@ -205,6 +214,8 @@ class ScriptedEngine:
     ) -> None:
         self.context: Context | None = None
         """What it was opened with; None before."""
+        self.goes_by: Context | None = None
+        """The newest that it was given, when it was opened or by `Configure`; None before."""
         self.requests: list[Request] = []
         """Everything that was asked of it."""
         self.closed = False
@@ -224,6 +235,11 @@ class ScriptedEngine:
     def capabilities(self) -> Capabilities:
         return self._capabilities
 
+    @property
+    def temperature(self) -> float | None:
+        """What a provider would be sent: the temperature of the settings, within what it accepts."""
+        return self.capabilities.clamped(self.goes_by.temperature) if self.goes_by else None
+
     async def open(self, context: Context, rate: int, audio: AudioOut) -> None:
         """Begin; ready at once.
 
@@ -235,7 +251,8 @@ class ScriptedEngine:
             self._wrong("a link was opened twice")
         if self._refuse:
             raise EngineError(self._refuse)
-        self.context, self._audio = context, audio
+        self.context = self.goes_by = context
+        self._audio = audio
         self._rate = self._capabilities.speaks or rate
         self._ear.rate = rate
         self._give(Ready())
@@ -270,6 +287,11 @@ class ScriptedEngine:
                 self._mind = self._mouth = None
             case Finish():
                 self._ear.finish("stopped")
+            case Configure(context=context):
+                if self.goes_by is not None and context.version < self.goes_by.version:
+                    self._wrong(f"settings {context.version} came after {self.goes_by.version}")
+                self.goes_by = context
+                self._give(Configured(version=context.version))
 
     async def __aiter__(self) -> AsyncIterator[EngineEvent]:
         while (event := await self._events.get()) is not None:
@@ -286,7 +308,7 @@ class ScriptedEngine:
         self._events.put_nowait(None)
 
     def fail(self, reason: str) -> None:
-        """Lose the link now, as by a provider that hangs up."""
+        """Lose the link now for that reason, as by a provider that hangs up."""
         self._give(Failed(reason=reason))
         self._events.put_nowait(None)
 
@@ -417,6 +439,7 @@ def voice(text: str, rate: int, pace: float = PACE) -> bytes:
     """Return how the engine says a text: a square wave whose pitch and loudness are made from the text.
 
     Args:
+        text: What is said.
         rate: Hertz.
         pace: Seconds for each character.
     """

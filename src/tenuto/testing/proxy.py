@@ -81,6 +81,7 @@ class FaultProxy:
         self.rule = rule
         """For the connections to come."""
         self.statistics = Statistics()
+        """Of all connections so far."""
         self.connections: list[Connection] = []
         """The open ones, oldest first."""
         self._target = (host, port)
@@ -155,7 +156,9 @@ class Connection:
 
     def __init__(self, number: int, rule: Rule, statistics: Statistics) -> None:
         self.number = number
+        """1 for the first connection of the proxy."""
         self.rule = rule
+        """What is done to it."""
         self.frames: dict[Direction, int] = {"to_server": 0, "to_client": 0}
         """Data frames that were forwarded whole."""
         self.ended = False
@@ -164,7 +167,7 @@ class Connection:
         self._broken: asyncio.Future[How] = asyncio.get_running_loop().create_future()
 
     def cut(self, how: How = "clean") -> None:
-        """Break it now."""
+        """Break it now; `how` is that of a `Cut`."""
         if not self._broken.done():
             self._statistics.cuts += 1
             self._broken.set_result(how)
@@ -174,7 +177,12 @@ class Connection:
         near: tuple[asyncio.StreamReader, asyncio.StreamWriter],
         far: tuple[asyncio.StreamReader, asyncio.StreamWriter],
     ) -> None:
-        """Forward until both sides are done or the connection is broken."""
+        """Forward until both sides are done or the connection is broken.
+
+        Args:
+            near: Where the client is read from, and written to.
+            far: The same of the server.
+        """
         lanes = [
             asyncio.create_task(self._lane(near[0], far[1], "to_server")),
             asyncio.create_task(self._lane(far[0], near[1], "to_client")),

@@ -37,7 +37,7 @@ def timeline(events: Iterable[tuple[int, Event]], *, stable: bool = True) -> str
 
 
 def lines(events: Iterable[tuple[int, Event]], *, stable: bool = True) -> Iterator[str]:
-    """Yield the lines of `timeline` one by one, as the events come."""
+    """Yield the lines of `timeline` one by one, as the events come; `stable` is the same there."""
     names = _Names()
     began: float | None = None
     turn, turns = 0, dict[int, int]()

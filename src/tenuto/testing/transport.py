@@ -85,8 +85,11 @@ class Line:
         cut: Cut | None = None,
     ) -> None:
         self.server = End(self, server)
+        """The server's end."""
         self.client = End(self, client)
+        """The client's end."""
         self.statistics: dict[Direction, Traffic] = {"to_server": Traffic(), "to_client": Traffic()}
+        """What went each way."""
         self.silent = False
         """Whether the line is half-open: nothing arrives any more."""
         self._lanes = {
@@ -100,7 +103,7 @@ class Line:
             self.cut(cut.how, cut.direction)
 
     def cut_after(self, frames: int, direction: Direction, how: How = "clean") -> None:
-        """Break the line after `frames` frames of a direction, counted from its beginning."""
+        """Break the line after `frames` frames of a `direction`, counted from its beginning; see `Cut.how`."""
         self._cut = Cut(frames, direction, how)
         if self.statistics[direction].delivered >= frames:
             self.cut(how, direction)
@@ -120,7 +123,7 @@ class Line:
             self._lanes[way].put(end.lose, 0, binary=False)
 
     def carry(self, sender: "End", data: bytes, *, binary: bool) -> None:
-        """Take one frame from an end."""
+        """Take one frame of text or `binary` data from an end, the sender."""
         direction, receiver = self._other(sender)
         traffic, lane = self.statistics[direction], self._lanes[direction]
         traffic.sent += 1
@@ -169,6 +172,7 @@ class End:
 
     def __init__(self, line: Line, wire: Wire) -> None:
         self.wire = wire
+        """What is driven at this side."""
         self.closed: tuple[int, str] | None = None
         """Code and reason of the other side's close frame; None when the line just broke."""
         self.gone = False
@@ -202,7 +206,7 @@ class End:
             asyncio.get_running_loop().call_soon(self.lose)
 
     def take(self, data: bytes, *, binary: bool) -> None:
-        """Give one frame to the wire."""
+        """Give one frame of text or `binary` data to the wire."""
         if not binary:
             self.wire.text(data)
             return

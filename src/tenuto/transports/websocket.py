@@ -27,7 +27,7 @@ from tenuto.errors import (
 from tenuto.events import AttachmentRole
 from tenuto.session import ports, stimuli
 from tenuto.session.attachment import Attachment, Joining
-from tenuto.session.driver import Microphone
+from tenuto.session.microphone import Microphone
 from tenuto.session.session import Session
 from tenuto.transports.carrier import Carrier
 from tenuto.wire import native
@@ -69,6 +69,7 @@ CLOSE: dict[str, int] = {
     "left": CloseCode.ENDED,
     "superseded": CloseCode.SUPERSEDED,
     "revoked": CloseCode.EXPIRED,
+    "expired": CloseCode.EXPIRED,
     "moved": CloseCode.MOVED,
     "draining": CloseCode.DRAINING,
     "overloaded": CloseCode.OVERLOADED,
@@ -85,6 +86,8 @@ class Admission(Protocol):
     def session(self) -> str: ...
     @property
     def role(self) -> AttachmentRole: ...
+    @property
+    def share(self) -> int: ...
 
 
 class Rates(Protocol):
@@ -112,7 +115,9 @@ class House(Protocol):
 
     async def load_session(self, session_id: str, *, tenant: str = "local") -> Session: ...
 
-    async def resume_session(self, session_id: str, client: str, token: str) -> Session:
+    async def resume_session(
+        self, session_id: str, client: str, token: str, role: AttachmentRole = "controller"
+    ) -> Session:
         """Load a session for a client that shows nothing but its resume token."""
         ...
 
@@ -254,7 +259,7 @@ class NativeWire:
         if self._attaching:
             raise InvalidInput("This socket is attached already. Open another one.")
         admission = self._admit("", message)
-        joining = _joining(message, admission.role)
+        joining = _joining(message, admission)
         self._attaching = True
         self._house.spawn(self._attach(message, admission, joining))
 
@@ -264,7 +269,7 @@ class NativeWire:
                 session = await self._house.load_session(message.session, tenant=admission.tenant)
             else:
                 session = await self._house.resume_session(
-                    message.session, message.client, message.token
+                    message.session, message.client, message.token, message.role
                 )
             if self._is_gone():
                 return
@@ -496,7 +501,7 @@ class _Deaf:
         """Nobody listens: an observer, or a client that was superseded."""
 
 
-def _joining(message: native.Attach, role: AttachmentRole) -> Joining:
+def _joining(message: native.Attach, admission: Admission) -> Joining:
     mic, loudspeaker = message.mic, message.loudspeaker
     for rate in (mic.rate if mic else None, loudspeaker.rate if loudspeaker else None):
         if rate is not None and not 8_000 <= rate <= 48_000:
@@ -505,7 +510,8 @@ def _joining(message: native.Attach, role: AttachmentRole) -> Joining:
         raise InvalidInput("The name of a microphone stream has 1 to 64 characters.")
     return Joining(
         client=message.client,
-        role=role,
+        role=admission.role,
+        share=admission.share,
         transport=native.SUBPROTOCOL,
         token=message.token,
         have=(message.have.epoch, message.have.position) if message.have else None,

@@ -3,6 +3,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, S
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tenuto.engines.cascade import APOLOGY, EVENTS, REQUESTS, CascadeEngine
 from tenuto.engines.parts import FRAME, Answer, Answers, Endpointing, Parts
@@ -12,6 +13,8 @@ from tenuto.session.ports import (
     AlarmWanted,
     Ask,
     Cancel,
+    Configure,
+    Configured,
     Context,
     EngineEvent,
     Failed,
@@ -25,6 +28,7 @@ from tenuto.session.ports import (
     Speak,
     SpeechBegan,
     SpeechFinished,
+    Used,
 )
 
 LOUD, QUIET = b"\x01\x10", bytes(2)
@@ -42,7 +46,12 @@ KNOWING = Context(
 
 
 class LoudVad:
+    def __init__(self) -> None:
+        self.heard = 0
+        """Frames."""
+
     def push(self, frame: bytes) -> float:
+        self.heard += 1
         return 1.0 if LOUD in frame else 0.0
 
     def reset(self) -> None: ...
@@ -152,14 +161,21 @@ class House:
             Parts(
                 name="scripted",
                 brain=self.brain,
-                vad=LoudVad,
+                vad=self._vad,
                 listener=self.listener,
                 speaker=self.speaker,
                 endpointing=Endpointing(**rules),
             )
         )
         self.offset = 0
+        self.vads: list[LoudVad] = []
+        self.used: list[Used] = []
+        """What it said that it used: told beside everything else."""
         self._events: AsyncIterator[EngineEvent] = aiter(self.engine)
+
+    def _vad(self) -> LoudVad:
+        self.vads.append(LoudVad())
+        return self.vads[-1]
 
     async def __aenter__(self) -> "House":
         await self.engine.open(CONTEXT, 16_000, self.ear)
@@ -171,7 +187,9 @@ class House:
 
     async def next(self) -> EngineEvent:
         async with asyncio.timeout(5):
-            return await anext(self._events)
+            while isinstance(event := await anext(self._events), Used):
+                self.used.append(event)
+            return event
 
     async def answer(self, spoken: Sequence[str] = (), turn: int = 1) -> list[EngineEvent]:
         """Ask, and return the events up to the last segment."""
@@ -186,8 +204,9 @@ class House:
         self.engine.hear(sample * (FRAME * count), self.offset)
         self.offset += FRAME * count
 
-    def utterance(self) -> ScriptedUtterance:
+    async def utterance(self) -> ScriptedUtterance:
         """Let an utterance be heard from beginning to end."""
+        await asyncio.sleep(0)
         self.speech(5)
         self.speech(16, QUIET)
         return self.listener.utterances[-1]
@@ -223,6 +242,7 @@ async def test_an_utterance_is_announced_shown_and_understood() -> None:
         house.speech(8)
         heard.partial = "what is my name"
         house.speech(8)
+        await asyncio.sleep(0)
         house.speech(16, QUIET)
         heard.text.set_result("what is my name")
         assert await house.next() == SpeechBegan(offset=0)
@@ -240,8 +260,8 @@ async def test_the_beginning_is_told_in_the_very_call_that_decides_it() -> None:
 
 async def test_the_next_utterance_is_announced_after_the_one_before_was_understood() -> None:
     async with House() as house:
-        first = house.utterance()
-        second = house.utterance()
+        first = await house.utterance()
+        second = await house.utterance()
         second.text.set_result("second")
         assert await house.next() == SpeechBegan(offset=0)
         first.text.set_result("first")
@@ -252,7 +272,7 @@ async def test_the_next_utterance_is_announced_after_the_one_before_was_understo
 
 async def test_recognition_that_fails_ends_the_speech_without_text() -> None:
     async with House() as house:
-        house.utterance().text.set_exception(RuntimeError())
+        (await house.utterance()).text.set_exception(RuntimeError())
         assert await house.next() == SpeechBegan(offset=0)
         assert await house.next() == SpeechFinished(until=21 * FRAME, text="")
 
@@ -279,23 +299,89 @@ async def test_a_microphone_that_is_switched_off_ends_the_speech() -> None:
 
 async def test_what_the_session_knows_is_told_to_the_listener() -> None:
     async with House(lambda turn: [Segment(turn=turn, text="Yes.", last=True)]) as house:
-        house.utterance().text.set_result("")
+        (await house.utterance()).text.set_result("")
         house.engine.send(Ask(turn=1, text="?", context=KNOWING))
-        house.utterance().text.set_result("")
+        (await house.utterance()).text.set_result("")
         assert [u.words for u in house.listener.utterances] == [(), ("Alice",)]
+
+
+async def test_new_settings_are_confirmed_and_trigger_no_reply() -> None:
+    async with House() as house:
+        for version in (1, 2, 2):
+            house.engine.send(Configure(context=replace(KNOWING, version=version)))
+            assert await house.next() == Configured(version=version)
+        (await house.utterance()).text.set_result("")
+        assert house.listener.utterances[0].words == ("Alice",)
+        assert house.brain.asked == []
+
+
+async def test_older_settings_change_nothing() -> None:
+    async with House() as house:
+        house.engine.send(Configure(context=replace(KNOWING, version=2)))
+        house.engine.send(Configure(context=replace(CONTEXT, version=1)))
+        assert [await house.next(), await house.next()] == [Configured(version=2)] * 2
+        (await house.utterance()).text.set_result("")
+        assert house.listener.utterances[0].words == ("Alice",)
+
+
+async def test_half_a_minute_at_once_is_understood_before_all_of_it_was_listened_to() -> None:
+    async with House() as house:
+        house.speech(5)
+        for _ in range(60):
+            house.speech(16, QUIET)
+        understood = house.listener.utterances[0]
+        understood.text.set_result("hello")
+        assert await house.next() == SpeechBegan(offset=0)
+        assert await house.next() == SpeechFinished(until=21 * FRAME, text="hello")
+        turns = 0
+        while house.vads[0].heard < 965:
+            await asyncio.sleep(0)
+            turns += 1
+        assert turns > 20
+        await asyncio.sleep(0)
+        house.speech(5)
+        house.engine.send(Finish())
+        house.listener.utterances[1].text.set_result("goodbye")
+        assert isinstance(await house.next(), SpeechBegan)
+        assert await house.next() == SpeechFinished(
+            until=970 * FRAME, text="goodbye", reason="stopped"
+        )
+
+
+async def test_what_comes_after_what_waits_is_heard_after_it() -> None:
+    async with House() as house:
+        house.speech(40, QUIET)
+        house.speech(5)
+        house.engine.send(Finish())
+        assert not house.listener.utterances
+        await asyncio.sleep(0)
+        house.listener.utterances[0].text.set_result("hello")
+        assert isinstance(await house.next(), SpeechBegan)
+        assert await house.next() == SpeechFinished(
+            until=45 * FRAME, text="hello", reason="stopped"
+        )
+
+
+async def test_an_engine_that_is_closed_listens_to_nothing_that_waited() -> None:
+    async with House() as house:
+        house.speech(40, QUIET)
+        house.speech(5)
+    await asyncio.sleep(0)
+    assert not house.listener.utterances
+    assert house.vads[0].heard == 40
 
 
 async def test_speech_that_recognition_cannot_keep_up_with_is_not_listened_to() -> None:
     async with House() as house:
         for _ in range(30):
-            house.utterance()
+            await house.utterance()
         assert len(house.listener.utterances) < 12
         for utterance in house.listener.utterances:
             utterance.text.set_result("x")
         for _ in house.listener.utterances:
             assert isinstance(await house.next(), SpeechBegan)
             assert isinstance(await house.next(), SpeechFinished)
-        house.utterance().text.set_result("again")
+        (await house.utterance()).text.set_result("again")
         assert isinstance(await house.next(), SpeechBegan)
         assert await house.next() == SpeechFinished(until=house.offset, text="again")
 
@@ -535,7 +621,7 @@ async def test_an_answer_waits_for_a_slow_reader() -> None:
 async def test_speech_waits_for_a_slow_reader() -> None:
     async with House() as house:
         for _ in range(EVENTS):
-            house.utterance().text.cancel()
+            (await house.utterance()).text.cancel()
             house.listener.utterances[-1].text = _ready("x")
             await asyncio.sleep(0)
         told = 2 * len(house.listener.utterances)
@@ -552,6 +638,45 @@ async def test_a_session_that_reads_no_events_loses_the_link() -> None:
         assert await house.next() == Failed(reason="Nobody takes what the engine says.")
         with pytest.raises(StopAsyncIteration):
             await house.next()
+
+
+# ----------------------------------------------------------------------------------- usage
+
+
+async def test_what_was_heard_is_told_once_an_utterance() -> None:
+    async with House() as house:
+        for _ in range(2):
+            (await house.utterance()).text.set_result("hello")
+            assert isinstance(await house.next(), SpeechBegan)
+            assert isinstance(await house.next(), SpeechFinished)
+        house.engine.send(Speak(reply=1, index=0, text="", last=True))
+        house.engine.send(Ask(turn=1, text="?", context=CONTEXT))
+        assert await house.next() == Segment(turn=1, text="", last=True)
+    pushed = [len(utterance.heard) for utterance in house.listener.utterances]
+    assert house.used == [Used(heard=round(size / 32_000, 3)) for size in pushed]
+
+
+async def test_what_was_spoken_is_told_once_a_reply() -> None:
+    async with House() as house:
+        house.engine.send(Speak(reply=1, index=0, text="one two.", last=False))
+        house.engine.send(Speak(reply=1, index=1, text="three", last=True))
+        await house.ear.ended.wait()
+        house.ear.ended.clear()
+        await house.ear.ended.wait()
+        house.engine.send(Ask(turn=1, text="?", context=CONTEXT))
+        assert await house.next() == Segment(turn=1, text="", last=True)
+    assert house.used == [Used(spoken=round(13 / 16_000, 3), characters=13)]
+
+
+async def test_what_was_spoken_of_a_reply_that_is_cut_is_told() -> None:
+    async with House() as house:
+        house.speaker.gate.clear()
+        house.engine.send(Speak(reply=1, index=0, text="one two three", last=False))
+        await asyncio.sleep(0)
+        house.engine.send(Cancel())
+        house.engine.send(Ask(turn=1, text="?", context=CONTEXT))
+        assert await house.next() == Segment(turn=1, text="", last=True)
+    assert house.used == [Used(characters=13)]
 
 
 # ---------------------------------------------------------------------------- capabilities

@@ -1,8 +1,12 @@
+import msgspec
+
 from tenuto.engines.echo import EchoEngine
 from tenuto.session.ports import (
     Alarm,
     Ask,
     Cancel,
+    Configure,
+    Configured,
     Context,
     EngineEvent,
     Finish,
@@ -76,6 +80,14 @@ async def test_an_alarm_is_told() -> None:
     engine, _ = await opened()
     engine.send(Ring(turn=-1, alarm=Alarm(alarm=1, due=0.0, text="tea"), context=CONTEXT))
     assert (await events(engine))[-1] == Segment(turn=-1, text="tea", last=True)
+    await engine.close()
+
+
+async def test_new_settings_are_confirmed() -> None:
+    engine, _ = await opened()
+    engine.send(Configure(context=msgspec.structs.replace(CONTEXT, version=3)))
+    engine.send(Ask(turn=1, text="hello", context=CONTEXT))
+    assert (await events(engine))[1] == Configured(version=3)
     await engine.close()
 
 

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from tenuto import events as e
 from tenuto.errors import TenutoError
 from tenuto.session import core as c
-from tenuto.session import fold, ports, stimuli
+from tenuto.session import fold, history, ports, stimuli
 from tenuto.session.driver import Driver
 from tenuto.session.state import Status, Turn
 from tenuto.stores import rows
@@ -119,6 +120,18 @@ class Shelf(InMemoryStore):
         self.no_snapshots: TenutoError | None = None
         self.appends: list[ports.Append] = []
         self.snapshots: list[int] = []
+        self.shelf = asyncio.Event()
+        """No read ends before it is set."""
+        self.shelf.set()
+        self.unreadable: TenutoError | None = None
+        self.reads = 0
+
+    async def read(self, read: ports.Read) -> Sequence[ports.Row]:
+        self.reads += 1
+        await self.shelf.wait()
+        if self.unreadable is not None:
+            raise self.unreadable
+        return await super().read(read)
 
     async def append(self, append: ports.Append) -> None:
         self.appends.append(append)
@@ -132,6 +145,25 @@ class Shelf(InMemoryStore):
             raise self.no_snapshots
         self.snapshots.append(snapshot.position)
         await super().save_snapshot(session, fence, snapshot)
+
+
+class Papers:
+    """As much of an archive as a session's face needs to read its history back."""
+
+    def __init__(self, store: Shelf) -> None:
+        self.store = store
+        self.reads = 0
+
+    async def events(self, **what: Any) -> Sequence[tuple[int, e.Event]]:
+        self.reads += 1
+        found = await self.store.read(ports.Read(session="s", **what))
+        return [(row.position, rows.to_event(row)) for row in found]
+
+    async def history(self, before: int | None, limit: int) -> history.HistoryPage:
+        found = await self.events(
+            before=before, types=history.TYPES, newest_first=True, limit=limit + 1
+        )
+        return history.page(found, limit)
 
 
 class Ear:
@@ -192,7 +224,7 @@ class House:
     def make(self, state: fold.State, opening: Any = None, fence: int = 0) -> Driver:
         core = c.SessionCore(state, self.capabilities, self.grace)
         engine = self.make_engine
-        return Driver(core, self.store, fence, rows.to_row, engine, self.clock, self, opening)
+        return Driver(core, self.store, fence, rows, engine, self.clock, self, opening)
 
     async def create(self) -> int:
         """Make the journal."""
@@ -282,5 +314,6 @@ async def house(
         yield made
     finally:
         made.store.open.set()
+        made.store.shelf.set()
         made.driver.stop()
         await made.stopped()

@@ -7,17 +7,20 @@ from typing import Any
 import msgspec
 import pytest
 
+from tenuto import events as e
 from tenuto.errors import (
     IllegalEvent,
     InvalidInput,
     LeaseLost,
     NotAllowed,
     NotAuthenticated,
+    ShareRevoked,
     TenutoError,
 )
 from tenuto.session import attachment as attachment_module
-from tenuto.session import ports, stimuli
+from tenuto.session import ports, shares, stimuli
 from tenuto.session.attachment import Attachment, Joining, attach
+from tenuto.session.fold import State
 from tests.unit.session.house import Ear, House, house, quiet
 
 pytestmark = pytest.mark.virtual
@@ -207,7 +210,7 @@ async def test_a_command_that_comes_again_is_answered_and_runs_once() -> None:
         again = await come(at)
         again.command(7, remember, outcome)
         assert outcome.all == [(4, None), (4, None)]
-        assert len(at.driver.core.state.memories) == 1
+        assert len(at.driver.core.state.memory.book.entries) == 1
 
 
 async def test_an_ended_session_still_answers_the_command_that_ended_it() -> None:
@@ -253,7 +256,7 @@ async def test_the_commands_of_who_was_superseded_come_again_or_not_at_all() -> 
         first.command(1, remember, outcome)
         await quiet()
         assert outcome.all == []
-        assert at.driver.core.state.memories == {}
+        assert at.driver.core.state.memory.book.entries == {}
 
 
 # -------------------------------------------------------------------------------------------------------- marks, presence, mic
@@ -354,3 +357,71 @@ async def test_an_engine_that_takes_what_comes_speaks_as_it_hears() -> None:
         assert attachment.speaks == 16_000
         again = await come(at, mic=("mic", 24_000))
         assert (again.speaks, again.hears) == (24_000, 0), "it does not listen"
+
+
+# --------------------------------------------------------------------------------------------------------------- a share
+
+
+async def shared(at: House, *permissions: str) -> None:
+    """Make share 1 of the session."""
+    await at.driver.commit()
+    made = shares.create(
+        at.driver.core.state,
+        at.driver.now(),
+        token="0" * 64,
+        user="doctor",
+        permissions=permissions,
+        hours=1.0,
+    )
+    at.driver.receive(stimuli.Decide(rules=(lambda state, now: made,)))
+
+
+async def test_who_comes_by_a_share_is_an_observer_whatever_they_say() -> None:
+    async with house() as at:
+        await shared(at, "read")
+        ear = Ear()
+        attachment = await come(at, ear, share=1, mic=("m", 16_000), heard=(1, 1.0), token="x")
+        assert (attachment.role, attachment.client, attachment.token) == ("observer", "share:1", "")
+        assert at.driver.core.state.controller == 0
+        assert (attachment.hears, at.driver.microphone.stream) == (0, "")
+        outcome = Outcome()
+        attachment.command(1, remember, outcome)
+        assert isinstance(outcome.all[0][1], NotAllowed)
+
+
+async def test_who_comes_by_a_share_sees_what_it_shows() -> None:
+    async with house() as at:
+        at.driver.receive(stimuli.Remember(content="secret", cause="tab:1"))
+        await shared(at, "read")
+        fresh = await come(at, share=1)
+        assert fresh.snapshot is None
+        ear = Ear()
+        attachment = await come(at, ear, share=1, have=(EPOCH, 0))
+        replayed = [row for page in [p async for p in attachment.missed(at.store)] for row in page]
+        assert [row.type for row in replayed] == [
+            "event.withheld",
+            "memory.added",
+            "event.withheld",
+            "attachment.attached",
+        ]
+        assert b"tab" not in b"".join(row.body for row in replayed)
+        behind = await come(at, share=1, have=("f" * 16, 3))
+        assert behind.snapshot is not None
+        assert "secret" in behind.snapshot.decode()
+        await at.driver.commit(at.driver.receive(stimuli.Decide(rules=(revoking,))))
+        assert ear.let_go == ["revoked"]
+
+
+def revoking(state: State, at: float) -> list[e.Event]:
+    return shares.revoke(state, at, 1, "u")
+
+
+async def test_a_share_that_does_not_show_lets_nobody_in() -> None:
+    async with house() as at:
+        await shared(at, "add_notes")
+        before = at.driver.core.state.position
+        with pytest.raises(NotAllowed):
+            await come(at, share=1)
+        with pytest.raises(ShareRevoked):
+            await come(at, share=2)
+        assert at.driver.core.state.position == before

@@ -15,31 +15,36 @@ from tenuto.errors import (
     Refused,
     SessionEnded,
 )
+from tenuto.session import config, effects, fold, ports, shares, stimuli
 from tenuto.session import core as c
-from tenuto.session import effects, fold, ports, stimuli
 from tenuto.session.core import LONGEST_NAME, LONGEST_TEXT, RETRIES
 from tenuto.session.state import Life, Link, Status, Turn
 
 CAPABILITIES = ports.Capabilities(name="scene", hears=16_000, speaks=16_000, continues=True)
 QUIET = frozenset(
-    "type at cause conversation turn cites by client transport token importance".split()
+    "type at cause conversation turn cites by client transport token importance expires learned".split()
 )
 """What a scene does not tell of an event."""
 
 
 class Scene:
-    """A session, told in lines: each verb returns what it made happen."""
+    """A session, told in lines: each verb returns what it made happen, milestones apart."""
 
     def __init__(
-        self, capabilities: ports.Capabilities = CAPABILITIES, *, greeting: str = ""
+        self,
+        capabilities: ports.Capabilities = CAPABILITIES,
+        *,
+        greeting: str = "",
+        reader: ports.Reader | None = None,
+        **config: object,
     ) -> None:
         self.now = 1_000.0
-        self.core = c.SessionCore(fold.State(), capabilities)
+        self.core = c.SessionCore(fold.State(), capabilities, reader=reader)
         self.journal: list[e.Event] = []
         self.effects: list[effects.Durable] = []
         """What the last verb wants done."""
         self.reflexes: list[effects.Reflex] = []
-        self.config = {"greeting": greeting} if greeting else {}
+        self.config = {**({"greeting": greeting} if greeting else {}), **config}
         self.do(
             stimuli.Create(session="s", tenant="t", user="u", epoch="0" * 16, config=self.config)
         )
@@ -57,7 +62,7 @@ class Scene:
         taken = self.core.take()
         self.effects = taken.effects
         self.journal.extend(taken.events)
-        return [line(event) for event in taken.events]
+        return [line(event) for event in taken.events if not isinstance(event, e.MilestoneReached)]
 
     @property
     def asked(self) -> list[ports.Request]:
@@ -866,6 +871,8 @@ def test_an_engine_that_only_relays_is_asked_nothing() -> None:
 def test_what_the_engine_learns_and_forgets_is_remembered() -> None:
     scene = talking()
     fact = ports.Learned(turn=1, content="Alice.", key="name", value="Alice")
+    assert scene.engine(fact) == [], "nobody has said anything"
+    scene.say("My name is Alice.")
     assert scene.engine(fact) == ["memory.added memory=1 content=Alice. key=name value=Alice"]
     assert scene.engine(fact) == []
     assert scene.engine(ports.Forgot(turn=1, memory=1)) == [
@@ -992,7 +999,8 @@ def test_the_next_conversation_ends_the_one_before() -> None:
         "reply.cut reply=1 reason=ended",
         "message.added message=2 role=agent text= reply=1 said=One two three.",
         "conversation.ended reason=next",
-        "conversation.started parent=c1",
+        "conversation.summarized upto=2 text=Began with: What is it?",
+        "conversation.started parent=c1 fork=2",
     ]
     assert scene.state.conversation == "next"
 
@@ -1190,3 +1198,668 @@ def test_what_was_taken_is_not_given_twice() -> None:
     scene.core.receive(stimuli.Type(text="Hi"), 1.0)
     assert len(scene.core.take().events) == 1
     assert scene.core.take().events == []
+
+
+# -------------------------------------------------------------------------------------------------------------------- usage
+
+
+def test_what_an_engine_used_is_recorded_also_when_it_is_told_on_the_way_out() -> None:
+    scene = Scene()
+    scene.join()
+    scene.engine(ports.Ready())
+    used = ports.Used(heard=1.5, characters=3)
+    recorded = "usage.recorded engine=scene link=1 heard=1.5 spoken=0.0 characters=3"
+    assert scene.engine(used) == [recorded]
+    scene.do(stimuli.Pause())
+    assert scene.core.link is Link.CLOSED
+    assert scene.engine(used) == [recorded]
+    assert scene.engine(ports.Ready()) == []
+
+
+def test_nothing_is_recorded_of_a_parked_session() -> None:
+    scene = Scene()
+    scene.join()
+    scene.engine(ports.Ready())
+    scene.leave()
+    scene.do(stimuli.Park())
+    assert scene.engine(ports.Used(heard=1.5)) == []
+
+
+def test_a_milestone_is_told_before_the_session_ends() -> None:
+    scene = Scene()
+    scene.join()
+    scene.do(stimuli.End())
+    told = [event for event in scene.journal if isinstance(event, e.MilestoneReached)]
+    assert [event.milestone for event in told] == ["first conversation"]
+    assert isinstance(scene.journal[-1], e.SessionEnded)
+
+
+def test_whoever_asks_is_told_of_each_move_of_the_link() -> None:
+    scene = Scene()
+    moves: list[tuple[Link, Link, float]] = []
+    scene.core.link_moved = lambda *move: moves.append(move)
+    scene.join()
+    scene.ready()
+    assert [(before.value, after.value) for before, after, _ in moves] == [
+        ("closed", "connecting"),
+        ("connecting", "restoring"),
+        ("restoring", "ready"),
+    ]
+    assert moves[0][2] == scene.now
+    scene.core.link_moved = None
+    scene.engine(ports.Failed(reason="closed"))
+    assert len(moves) == 3
+
+
+# --------------------------------------------------------------------------------------------------------------- sharing
+
+
+def share(scene: Scene, hours: float = 1.0) -> None:
+    def rule(state: fold.State, at: float) -> list[e.Event]:
+        return shares.create(
+            state, at, token="0" * 64, user="doctor", permissions=["speak"], hours=hours
+        )
+
+    scene.do(stimuli.Decide(rules=(rule,)))
+    number = scene.state.shares.count
+    scene.do(
+        stimuli.Join(role="observer", client=f"share:{number}", transport="test", share=number)
+    )
+
+
+def test_whoever_looks_through_a_share_is_let_go_of_when_it_is_revoked() -> None:
+    scene = Scene()
+    scene.join()
+    share(scene)
+    share(scene)
+    lines = scene.do(stimuli.Decide(rules=(lambda state, at: shares.revoke(state, at, 1, "u"),)))
+    assert lines == [
+        "share.revoked share=1",
+        "attachment.detached attachment=2 reason=revoked",
+    ]
+    assert effects.LetGo(2, "revoked") in scene.effects
+    assert list(scene.state.here) == [1, 3]
+
+
+def test_whoever_looks_through_a_share_is_let_go_of_when_it_expires() -> None:
+    scene = Scene()
+    share(scene)
+    assert scene.state.due == scene.now + 3600.0
+    scene.now += 3599.9
+    assert scene.do(stimuli.Due()) == []
+    scene.now += 0.1
+    assert scene.do(stimuli.Due()) == ["attachment.detached attachment=1 reason=expired"]
+    assert (scene.state.due, scene.state.here) == (None, {})
+
+
+def test_who_is_no_user_of_the_session_is_answered_without_what_is_sensitive() -> None:
+    scene = Scene()
+    for number, sensitive in ((1, False), (2, True)):
+        fold.apply(
+            scene.state,
+            e.MemoryAdded(at=scene.now, memory=number, content="x", sensitive=sensitive),
+        )
+    scene.do(stimuli.StartConversation(conversation="c"))
+    scene.do(stimuli.Type(text="Who is she?", client="python", user="doctor"))
+    (guests,) = [request for request in scene.asked if isinstance(request, ports.Ask)]
+    assert [m.memory for m in guests.context.memories] == [1]
+    # Nobody has the controls: the engine is not kept for longer than for somebody who has gone.
+    assert scene.effects[-1] == effects.StartGrace()
+    scene.ready()
+    scene.answer("A user.")
+    scene.join()
+    scene.write("And who am I?")
+    (own,) = [request for request in scene.asked if isinstance(request, ports.Ask)]
+    assert [m.memory for m in own.context.memories] == [1, 2]
+    assert effects.StartGrace() not in scene.effects
+
+
+# ------------------------------------------------------------------------------------- conversations, their branches, the past
+
+
+def configured(scene: Scene) -> list[ports.Context]:
+    """The contexts that the last verb has the engine go by."""
+    return [request.context for request in scene.asked if isinstance(request, ports.Configure)]
+
+
+def test_the_link_that_is_open_is_told_of_the_next_conversation() -> None:
+    scene = talking()
+    scene.do(stimuli.StartConversation(conversation="next"))
+    assert [context.conversation for context in configured(scene)] == ["next"]
+
+
+def test_a_fresh_conversation_has_a_fresh_link() -> None:
+    scene = talking()
+    scene.do(stimuli.StartConversation(conversation="next", fresh=True))
+    close, opened = scene.effects
+    assert isinstance(close, effects.CloseEngine) and isinstance(opened, effects.OpenEngine)
+    assert (opened.link, opened.context.conversation) == (2, "next")
+
+
+def test_the_conversation_that_was_used_last_is_resumed() -> None:
+    scene = Scene()
+    scene.refuses(
+        stimuli.StartConversation(conversation="", resume=True),
+        ConversationNotFound,
+        "no conversation yet",
+    )
+    scene.join(voice=False)
+    scene.do(stimuli.StartConversation(conversation="next"))
+    scene.do(stimuli.StartConversation(conversation="c1", resume=True))
+    scene.do(stimuli.EndConversation())
+    assert scene.do(stimuli.StartConversation(conversation="", resume=True)) == [
+        "conversation.resumed"
+    ]
+    assert scene.state.conversation == "c1"
+
+
+def test_nothing_branches_from_itself() -> None:
+    scene = Scene()
+    scene.join(voice=False)
+    itself = stimuli.StartConversation(conversation="a", parent="a")
+    scene.refuses(itself, ConversationNotFound, "'a'")
+    again = stimuli.StartConversation(conversation="c1", parent="c1")
+    scene.refuses(again, ConversationExists, "'c1'")
+
+
+def test_a_branch_keeps_what_was_said_so_far_and_is_not_greeted() -> None:
+    scene = Scene(greeting="Hello.")
+    scene.join(voice=False)
+    scene.ready()
+    scene.do(stimuli.StartConversation(conversation="deep", parent="c1"))
+    assert scene.state.conversations["deep"].inherited == ""
+    assert not scene.state.replies == 2, "small talk is not worth a summary, nor a second greeting"
+    scene.do(stimuli.StartConversation(conversation="c1", resume=True))
+    scene.write("I like physics")
+    scene.do(stimuli.StartConversation(conversation="deeper", parent="c1"))
+    assert scene.state.conversations["deeper"].inherited == "Began with: I like physics"
+
+
+def test_a_branch_is_summed_up_when_it_ends() -> None:
+    scene = Scene()
+    scene.join(voice=False)
+    scene.do(stimuli.StartConversation(conversation="deep", parent="c1"))
+    scene.write("I like physics")
+    assert scene.do(stimuli.EndConversation()) == [
+        "conversation.summarized upto=1 text=Began with: I like physics",
+        "conversation.ended reason=user",
+    ]
+
+
+def test_no_message_leaves_the_window_before_a_summary_covers_it() -> None:
+    scene = Scene()
+    scene.join(voice=False)
+    scene.write("I need the first thing")
+    scene.do(stimuli.StartConversation(conversation="next"))
+    assert scene.state.conversations["c1"].summary == ""
+    for number in range(1, fold.WINDOW + 1):
+        scene.write(f"I need {number}")
+    assert scene.state.conversations["c1"].summary == "Began with: I need the first thing"
+    assert scene.state.conversations["next"].summary == ""
+    scene.write("I need one more")
+    assert len(scene.write("I need another one")) == 1
+    known = scene.state.conversations["next"]
+    assert (known.summary_upto, known.unsummarized) == (fold.WINDOW + 1, 2)
+    summed_up = [event for event in scene.journal if isinstance(event, e.ConversationSummarized)]
+    assert len(summed_up) == 2
+
+
+# ---------------------------------------------------------------------------------------------- what the application says
+
+
+def test_an_injected_message_is_never_answered() -> None:
+    scene = talking()
+    assert scene.do(stimuli.Inject(role="user", text=" I am Alice. ")) == [
+        "message.added message=1 role=user text=I am Alice."
+    ]
+    (told,) = scene.effects
+    assert isinstance(told, effects.Refresh)
+    assert [m.text for m in told.context.messages] == ["I am Alice."]
+    assert scene.state.turn is Turn.IDLE
+
+
+def test_a_message_of_a_known_key_is_put_in_once() -> None:
+    scene = Scene()
+    scene.join(voice=False)
+    once = stimuli.Inject(role="system", text="Be quick.", key="one")
+    assert len(scene.do(once)) == 1
+    assert scene.effects == [], "no engine is open"
+    assert scene.crash()
+    scene.join(voice=False)
+    assert scene.do(once) == []
+    assert len(scene.do(stimuli.Inject(role="system", text="Be quick.", key="two"))) == 1
+
+
+def test_an_injected_message_has_words_and_a_conversation() -> None:
+    scene = Scene()
+    scene.refuses(stimuli.Inject(role="user", text="Hi"), IllegalEvent, "start one first")
+    scene.join()
+    scene.refuses(stimuli.Inject(role="user", text=" "), InvalidInput, "empty")
+    scene.refuses(stimuli.Inject(role="user", text="x" * 10_001), InvalidInput, "10000 characters")
+
+
+def test_what_was_injected_into_a_turn_is_not_asked_again_with_it() -> None:
+    scene = answering("One.", last=False)
+    scene.do(stimuli.Inject(role="user", text="Injected"))
+    scene.crash()
+    scene.join()
+    assert [text for _, text, _ in scene.answers_asked] == ["What is it?"]
+
+
+def test_the_agent_says_something_that_nobody_asked_for() -> None:
+    scene = talking()
+    assert scene.do(stimuli.Say(text="Your taxi is here.")) == [
+        "reply.started reply=1 aloud=True",
+        "reply.segment reply=1 index=0 text=Your taxi is here. last=True",
+    ]
+    assert scene.spoken == ["Your taxi is here."]
+    scene.refuses(stimuli.Say(text="And another."), IllegalEvent, "speaking")
+    scene.send(1.0)
+    assert scene.mark(1.0, done=True)[-1] == (
+        "message.added message=1 role=agent text=Your taxi is here. reply=1"
+    )
+
+
+def test_the_agent_says_it_in_writing_to_who_only_reads() -> None:
+    scene = Scene()
+    scene.refuses(stimuli.Say(text="Hi"), IllegalEvent, "start one first")
+    scene.join(voice=False)
+    lines = scene.do(stimuli.Say(text="Hi", cause="tab:1"))
+    assert lines[-1] == "message.added message=1 role=agent text=Hi reply=1"
+    assert scene.state.clients["tab"].last == 1
+    scene.leave()
+    scene.refuses(stimuli.Say(text="Hi"), IllegalEvent, "Nobody is there")
+
+
+def test_what_the_application_says_goes_before_an_alarm_that_is_put_into_words() -> None:
+    scene = rung()
+    scene.do(stimuli.Say(text="One moment."))
+    assert effects.Quit() in scene.reflexes
+    scene.send(1.0)
+    scene.mark(1.0, done=True)
+    assert scene.rings_asked == ["tea"], "it is told of afterwards"
+
+
+def test_settings_that_wait_are_told_with_what_comes_next() -> None:
+    scene = talking()
+
+    def rule(state: fold.State, at: float) -> list[e.Event]:
+        return [e.ConfigChanged(at=at, version=state.config_version + 1, changes={"voice": "echo"})]
+
+    scene.do(stimuli.Decide(rules=(rule,), waits=True))
+    assert [type(effect) for effect in scene.effects] == [effects.Refresh]
+    scene.do(stimuli.Decide(rules=(rule,)))
+    assert [context.version for context in configured(scene)] == [2]
+
+
+# ----------------------------------------------------------------------------------------------- connecting and listening
+
+
+def test_a_link_is_opened_once_and_silently() -> None:
+    scene = Scene(greeting="Hello.")
+    scene.refuses(stimuli.Connect(), IllegalEvent, "Nobody is there")
+    scene.join(voice=False, opens=False)
+    assert scene.do(stimuli.Connect()) == []
+    assert [type(effect) for effect in scene.effects] == [effects.OpenEngine]
+    scene.do(stimuli.Connect())
+    assert scene.effects == []
+
+
+def test_each_link_is_a_new_one() -> None:
+    scene = talking()
+    scene.do(stimuli.Disconnect())
+    assert scene.effects == [effects.CloseEngine()]
+    scene.do(stimuli.Disconnect())
+    assert scene.effects == [], "it is safe when nothing is open"
+    scene.do(stimuli.Connect())
+    (opened,) = scene.effects
+    assert isinstance(opened, effects.OpenEngine) and opened.link == 2
+
+
+def test_who_waits_for_an_answer_when_the_link_is_closed_is_told() -> None:
+    scene = talking()
+    scene.write("Hi")
+    (told,) = scene.do(stimuli.Disconnect())
+    assert told.startswith("error.raised code=stopped")
+    scene.do(stimuli.Connect())
+    assert scene.asked == [], "restoring is silent"
+
+
+def test_a_reply_is_cut_where_it_was_heard_when_the_link_is_closed() -> None:
+    scene = answering("One two three.", "Four five.")
+    scene.mark(0.9)
+    cut, message = scene.do(stimuli.Disconnect())
+    assert cut == "reply.cut reply=1 reason=stopped heard=0.9"
+    assert "said=One two three. Four five." in message
+
+
+def test_an_engine_that_was_given_up_is_tried_again_by_hand() -> None:
+    scene = Scene()
+    scene.join(voice=False)
+    scene.do(stimuli.Connect())
+    scene.engine(ports.Failed(reason="gone"))
+    assert scene.status() is Status.ERROR
+    scene.do(stimuli.Connect())
+    assert [type(effect) for effect in scene.effects] == [effects.OpenEngine]
+    scene.engine(ports.Failed(reason="gone"))
+    scene.do(stimuli.Disconnect())
+    assert scene.status() is Status.IDLE
+
+
+def test_an_alarm_that_waited_is_told_of_over_a_new_link() -> None:
+    scene = rung()
+    scene.do(stimuli.Disconnect())
+    assert scene.rings_asked == []
+    scene.do(stimuli.Connect())
+    assert scene.rings_asked == ["tea"]
+
+
+def program() -> Scene:
+    """The program that holds the session is there, without a microphone."""
+    scene = Scene()
+    scene.join("python", voice=False, mic="")
+    return scene
+
+
+def test_a_program_opens_its_microphone() -> None:
+    scene = program()
+    scene.do(stimuli.Connect())
+    scene.ready()
+    scene.do(stimuli.Listen(on=True, mic="own"))
+    close, opened = scene.effects
+    assert isinstance(close, effects.CloseEngine), "that link does not hear"
+    assert isinstance(opened, effects.OpenEngine) and opened.voice
+    assert scene.status() is Status.PROCESSING
+    scene.ready()
+    assert scene.status() is Status.LISTENING
+    assert scene.engine(ports.SpeechBegan(offset=1)) == ["speech.started mic=own offset=1"]
+    scene.do(stimuli.Listen(on=True, mic="own"))
+    assert scene.effects == []
+    scene.do(stimuli.Listen(on=False))
+    assert scene.asked == [ports.Finish()]
+    scene.engine(ports.SpeechFinished(until=9, text=""))
+    assert scene.status() is Status.IDLE
+    scene.do(stimuli.Listen(on=False))
+    assert scene.effects == []
+
+
+def test_an_engine_that_fails_while_a_program_listens_is_replaced() -> None:
+    scene = program()
+    scene.do(stimuli.Listen(on=True))
+    scene.engine(ports.Failed(reason="gone"))
+    assert [type(effect) for effect in scene.effects] == [effects.OpenEngine]
+
+
+def test_a_microphone_needs_ears_and_somebody_there() -> None:
+    deaf = Scene(ports.Capabilities(name="deaf", listens=False))
+    deaf.join(voice=False)
+    deaf.refuses(stimuli.Listen(on=True), IllegalEvent, "does not listen")
+    scene = Scene()
+    scene.refuses(stimuli.Listen(on=True), IllegalEvent, "Nobody is there")
+    scene.join(voice=False, opens=False)
+    scene.refuses(stimuli.Listen(on=True), IllegalEvent, "no conversation")
+
+
+def test_who_takes_the_controls_takes_the_microphone() -> None:
+    for take in (lambda scene: scene.join("tab", voice=False), lambda scene: scene.leave()):
+        scene = program()
+        scene.do(stimuli.Listen(on=True))
+        scene.ready()
+        take(scene)  # type: ignore[no-untyped-call]
+        assert not scene.core.listening
+
+
+# ------------------------------------------------------------------------------------------------------------------ pausing
+
+
+def paused() -> Scene:
+    scene = talking(greeting="Hello.")
+    scene.do(stimuli.Stop())
+    scene.do(stimuli.Pause())
+    return scene
+
+
+def test_a_pause_cuts_what_is_said_and_closes_the_engine() -> None:
+    scene = answering("One two three.")
+    assert scene.do(stimuli.Pause(cause="tab:1")) == [
+        "reply.cut reply=1 reason=paused",
+        "message.added message=2 role=agent text= reply=1 said=One two three.",
+        "session.paused",
+    ]
+    assert effects.CloseEngine() in scene.effects
+    assert scene.status() is Status.IDLE
+    assert scene.do(stimuli.Pause()) == []
+
+
+@pytest.mark.parametrize(
+    "stimulus",
+    [stimuli.Type(text="Hi"), stimuli.Say(text="Hi"), stimuli.Connect(), stimuli.Listen(on=True)],
+)
+def test_nothing_goes_on_while_it_is_paused(stimulus: stimuli.Stimulus) -> None:
+    paused().refuses(stimulus, IllegalEvent, "paused")
+
+
+def test_who_comes_while_it_is_paused_gets_no_engine_and_no_greeting() -> None:
+    scene = paused()
+    for stimulus in (
+        stimuli.StartConversation(conversation="next"),
+        stimuli.Inject(role="user", text="Hi"),
+        stimuli.Disconnect(),
+    ):
+        scene.do(stimulus)
+        assert scene.effects == []
+    scene.join("desk")
+    assert not any(isinstance(effect, effects.OpenEngine) for effect in scene.effects)
+    assert scene.do(stimuli.Unpause()) == ["session.resumed"]
+    assert [type(effect) for effect in scene.effects] == [effects.OpenEngine], "greets nobody"
+    assert scene.do(stimuli.Unpause()) == []
+
+
+def test_what_is_owed_when_it_is_paused_is_answered_afterwards() -> None:
+    scene = talking()
+    scene.write("Hi")
+    scene.do(stimuli.Pause())
+    assert scene.status() is Status.IDLE
+    scene.crash()
+    scene.join()
+    assert (scene.asked, scene.state.paused) == ([], True)
+    scene.do(stimuli.Unpause())
+    assert scene.answers_asked == [(1, "Hi", [])]
+
+
+def test_an_alarm_of_a_pause_is_told_of_afterwards() -> None:
+    scene = talking()
+    scene.engine(ports.AlarmWanted(turn=0, due=1_500.0, text="tea"))
+    scene.do(stimuli.Pause())
+    scene.now = 1_600.0
+    assert scene.do(stimuli.Due()) == ["alarm.rang alarm=1"]
+    assert scene.asked == []
+    scene.do(stimuli.Unpause())
+    assert scene.rings_asked == ["tea"]
+
+
+def test_a_pause_of_a_session_that_nobody_holds_ends_without_an_engine() -> None:
+    scene = paused()
+    scene.leave()
+    scene.do(stimuli.Unpause())
+    assert scene.effects == []
+
+
+def test_who_listened_listens_again_after_a_pause() -> None:
+    scene = program()
+    scene.do(stimuli.Listen(on=True))
+    scene.ready()
+    scene.do(stimuli.Pause())
+    assert scene.status() is Status.IDLE
+    scene.do(stimuli.Unpause())
+    scene.ready()
+    assert scene.status() is Status.LISTENING
+
+
+# --------------------------------------------------------------------------------------------------------------- settings
+
+
+def changing(**changes: object) -> stimuli.Decide:
+    return stimuli.Decide(rules=(lambda state, at: config.change(state, changes, at),))
+
+
+def test_new_settings_are_told_to_the_link_and_confirmed_once() -> None:
+    scene = talking()
+    assert scene.do(changing(temperature=0.3)) == [
+        "config.changed version=1 changes={'temperature': 0.3}"
+    ]
+    assert [(context.version, context.temperature) for context in configured(scene)] == [(1, 0.3)]
+    assert scene.engine(ports.Configured(version=1)) == ["config.applied version=1 link=1"]
+    assert scene.engine(ports.Configured(version=1)) == []
+    assert scene.engine(ports.Configured(version=9)) == [], "nobody has made that version"
+
+
+def test_a_link_that_was_opened_with_new_settings_confirms_them_by_being_ready() -> None:
+    scene = Scene()
+    scene.do(changing(temperature=0.3))
+    assert scene.effects == [], "there is no link to be told"
+    scene.join()
+    assert scene.ready()[-1] == "config.applied version=1 link=1"
+    scene.engine(ports.Failed(reason="gone"))
+    assert scene.ready() == ["engine.ready engine=scene link=2"], "it is no news"
+
+
+class Blind:
+    """A reader that cannot redact."""
+
+    def redact(self, text: str, policy: str, region: str) -> tuple[str, list[str]]:
+        raise InvalidInput("There is no region 'QQ'.")
+
+    def measure(self, text: str, seconds: float, *, learning: bool, analytics: bool) -> None:
+        return None
+
+
+def test_redaction_is_refused_where_nothing_could_be_said_any_more() -> None:
+    scene = Scene()
+    scene.core.reader = Blind()
+    scene.refuses(changing(redaction="mask"), InvalidConfig, "There is no region")
+    before = scene.state.position
+    with pytest.raises(InvalidConfig) as caught:
+        scene.do(stimuli.StartConversation(conversation="a", config={"redaction": "drop"}))
+    assert caught.value.fields == ("redaction", "region")
+    assert scene.state.position == before
+
+
+# ------------------------------------------------------------------------------------------------ what the others' rules make
+
+
+class Blackout:
+    """A reader that takes every digit for personal data."""
+
+    def redact(self, text: str, policy: str, region: str) -> tuple[str, list[str]]:
+        clean = "".join("#" if char.isdigit() else char for char in text)
+        return clean, ["digit"] if clean != text else []
+
+    def measure(
+        self, text: str, seconds: float, *, learning: bool, analytics: bool
+    ) -> e.Traits | None:
+        traits = e.Traits(words=len(text.split()), seconds=seconds, formality=1.0)
+        return traits if learning else None
+
+
+def test_nothing_is_stored_that_should_have_been_redacted() -> None:
+    scene = Scene(reader=Blackout(), redaction="mask")
+    scene.join(voice=False)
+    scene.write("I am 42")
+    scene.do(stimuli.Inject(role="user", text="I am 43"))
+    added = [event for event in scene.journal if isinstance(event, e.MessageAdded)]
+    assert [(m.text, m.redacted) for m in added] == [("I am ##", ["digit"])] * 2
+    assert added[0].traits == e.Traits(words=3, formality=1.0)
+
+
+def test_settings_that_nobody_can_carry_out_are_refused() -> None:
+    scene = Scene()
+    change = stimuli.StartConversation(conversation="a", config={"redaction": "mask"})
+    scene.refuses(change, InvalidConfig, "no reader")
+
+    def rule(state: fold.State, at: float) -> list[e.Event]:
+        return [e.ConfigChanged(at=at, version=1, changes={"redaction": "mask"})]
+
+    scene.refuses(stimuli.Decide(rules=(rule,)), InvalidConfig, "no reader")
+
+
+def test_several_rules_are_one_step_and_each_sees_what_came_before() -> None:
+    scene = Scene()
+
+    def rule(state: fold.State, at: float) -> list[e.Event]:
+        return [e.MetricTracked(at=at, name=f"after {state.config_version}", value=1.0)]
+
+    def change(state: fold.State, at: float) -> list[e.Event]:
+        return [e.ConfigChanged(at=at, version=1, changes={"voice": "echo"})]
+
+    def refuse(state: fold.State, at: float) -> list[e.Event]:
+        raise InvalidInput("No.")
+
+    scene.refuses(stimuli.Decide(rules=(change, refuse)), InvalidInput, "No")
+    scene.do(stimuli.Decide(rules=(change, rule)))
+    assert scene.state.config_version == 1
+    assert [m.name for m in scene.journal if isinstance(m, e.MetricTracked)] == ["after 1"]
+
+
+def test_settings_are_applied_when_the_engine_says_so() -> None:
+    scene = talking()
+
+    def change(state: fold.State, at: float) -> list[e.Event]:
+        return [e.ConfigChanged(at=at, version=1, changes={"voice": "echo"})]
+
+    scene.do(stimuli.Decide(rules=(change,)))
+    assert scene.engine(ports.Configured(version=1)) == ["config.applied version=1 link=1"]
+    assert scene.engine(ports.Configured(version=1)) == []
+
+
+def test_facts_expire_and_do_not_outlive_what_they_are_for() -> None:
+    def remember(importance: float, expires: float = 0.0) -> stimuli.Decide:
+        def rule(state: fold.State, at: float) -> list[e.Event]:
+            number = state.memory.count + 1
+            added = e.MemoryAdded(
+                at=at,
+                memory=number,
+                content=f"Fact {number}.",
+                importance=importance,
+                expires=expires,
+                conversation="c1",
+                turn=1,
+                learned=at,
+            )
+            return [added]
+
+        return stimuli.Decide(rules=(rule,))
+
+    scene = Scene()
+    scene.join(voice=False)
+    scene.do(remember(0.9, expires=1_500.0))
+    scene.do(remember(0.9, expires=1_600.0))
+    scene.do(remember(0.1))
+    ending = scene.do(stimuli.EndConversation())
+    assert ending[-1].startswith("memory.cleared memories=[3]")
+    scene.now = 1_550.0
+    assert scene.do(stimuli.Due()) == ["memory.cleared memories=[1] reason=expired"]
+    assert scene.crash(away=100.0)[-1] == "memory.cleared memories=[2] reason=expired"
+    for last in (stimuli.End(), stimuli.Park()):
+        scene = Scene(memory_mode="ephemeral")
+        scene.join(voice=False)
+        scene.do(remember(0.9))
+        if isinstance(last, stimuli.Park):
+            scene.leave()
+        assert any(line.startswith("memory.cleared") for line in scene.do(last))
+
+
+def test_nothing_is_learned_where_learning_is_off() -> None:
+    scene = Scene(enable_learning=False)
+    scene.join(voice=False)
+    scene.write("I am Alice")
+    scene.ready()
+    assert scene.engine(ports.Learned(turn=1, content="Alice.", key="name")) == []
+
+
+def test_what_is_learned_of_the_user_is_told() -> None:
+    scene = Scene(reader=Blackout())
+    scene.join(voice=False)
+    for _ in range(3):
+        scene.write("I should be most obliged")
+    assert any(isinstance(event, e.PreferenceLearned) for event in scene.journal)

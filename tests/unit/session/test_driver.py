@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tenuto import events as e
 from tenuto.errors import (
     AppendConflict,
     EngineLost,
@@ -18,18 +19,19 @@ from tenuto.errors import (
 )
 from tenuto.session import driver as driver_module
 from tenuto.session import fold, ports, stimuli
+from tenuto.session.config import change
 from tenuto.session.core import RETRIES
+from tenuto.session.desk import Rule
 from tenuto.session.driver import (
-    EARLY_SECONDS,
     PLACE_SECONDS,
+    REFRESH_SECONDS,
     RING_BYTES,
     RING_EVENTS,
     SNAPSHOT_EVERY,
-    Microphone,
 )
 from tenuto.session.state import Life, Link, Status, Turn
 from tenuto.testing.engine import Script, Step, voice
-from tests.unit.session.house import Ear, Hand, house, quiet
+from tests.unit.session.house import Ear, Hand, House, house, quiet
 
 pytestmark = pytest.mark.virtual
 
@@ -275,6 +277,29 @@ async def test_what_is_cancelled_before_the_engine_is_ready_is_never_asked() -> 
         at.hands.last.give(ports.Ready())
         await quiet()
         assert at.hands.last.asked == ["Ask one two"]
+
+
+async def test_only_the_newest_settings_wait_for_the_engine_and_nothing_cancels_them() -> None:
+    async with house() as at:
+        at.driver.receive(stimuli.StartConversation(conversation="a"))
+        at.driver.receive(stimuli.Type(text="one"))
+        await quiet()
+        for temperature in (0.1, 0.2):
+            at.driver.receive(stimuli.Decide(rules=(_hotter(temperature),)))
+            await quiet()
+        at.driver.receive(stimuli.Type(text="two"))
+        await quiet()
+        hand = at.hands.last
+        hand.give(ports.Ready())
+        await quiet()
+        assert hand.asked == ["Configure", "Ask one two"]
+        told = hand.requests[0]
+        assert isinstance(told, ports.Configure)
+        assert (told.context.temperature, told.context.version) == (0.2, 2)
+
+
+def _hotter(temperature: float) -> Rule:
+    return lambda state, at: change(state, {"temperature": temperature}, at)
 
 
 async def test_an_engine_that_fails_is_closed_and_replaced_and_its_late_words_are_dropped() -> None:
@@ -716,250 +741,8 @@ async def test_after_a_restart_the_session_is_what_it_was() -> None:
         assert await at.folded() == at.driver.core.state
 
 
-# -------------------------------------------------------------------------------------------------------------- the microphone
-
-
-class Hearing:
-    """The engine's end of a microphone."""
-
-    def __init__(self) -> None:
-        self.frames: list[tuple[bytes, int]] = []
-
-    def hear(self, pcm: bytes | bytearray | memoryview, offset: int) -> None:
-        self.frames.append((bytes(pcm), offset))
-
-    @property
-    def offsets(self) -> list[int]:
-        return [offset for _, offset in self.frames]
-
-
 def frame(samples: int, value: int = 0) -> bytes:
     return value.to_bytes(2, "little") * samples
-
-
-def connected(microphone: Microphone, wanted: int | None = None) -> Hearing:
-    hearing = Hearing()
-    microphone.connect(hearing.hear, wanted)
-    microphone.ready()
-    return hearing
-
-
-def test_a_frame_goes_straight_to_the_engine() -> None:
-    microphone = Microphone()
-    microphone.start("a", 16_000, 0)
-    hearing = connected(microphone, 16_000)
-    microphone.hear(frame(320, 1), 0)
-    microphone.hear(frame(320, 2), 320)
-    assert hearing.frames == [(frame(320, 1), 0), (frame(320, 2), 320)]
-    assert (microphone.heard, microphone.alive) == (640, True)
-    assert microphone.at_client(500) == 500
-
-
-def test_audio_that_nobody_announced_is_nobodys() -> None:
-    microphone = Microphone()
-    hearing = connected(microphone)
-    microphone.hear(frame(320), 0)
-    microphone.disconnect()
-    microphone.hear(frame(320), 320)
-    assert (hearing.frames, microphone.heard, microphone.alive) == ([], 0, False)
-
-
-def test_early_audio_waits_for_the_engine() -> None:
-    microphone = Microphone()
-    microphone.start("a", 16_000, 4_000)
-    hearing = Hearing()
-    microphone.connect(hearing.hear, 16_000)
-    microphone.hear(frame(320, 1), 4_000)
-    microphone.hear(frame(320, 2), 4_320)
-    assert hearing.frames == []
-    microphone.ready()
-    assert hearing.frames == [(frame(320, 1), 0), (frame(320, 2), 320)]
-    microphone.hear(frame(320, 3), 4_640)
-    assert hearing.offsets == [0, 320, 640]
-    assert microphone.at_client(320) == 4_320
-
-
-def test_of_early_audio_the_oldest_goes_first() -> None:
-    microphone = Microphone()
-    microphone.start("a", 8_000, 0)
-    for second in range(EARLY_SECONDS + 2):
-        microphone.hear(frame(8_000, second), second * 8_000)
-    hearing = connected(microphone)
-    assert [pcm[0] for pcm, _ in hearing.frames] == list(range(2, EARLY_SECONDS + 2))
-    assert microphone.at_client(0) == 16_000
-
-
-def test_early_audio_of_a_stream_that_is_over_is_forgotten() -> None:
-    microphone = Microphone()
-    microphone.start("a", 16_000, 0)
-    microphone.hear(frame(320, 1), 0)
-    microphone.start("b", 16_000, 0)
-    microphone.hear(frame(320, 2), 0)
-    assert connected(microphone).frames == [(frame(320, 2), 0)]
-
-
-def test_early_audio_that_is_sent_again_is_heard_once() -> None:
-    microphone = Microphone()
-    microphone.start("a", 16_000, 0)
-    for number in range(4):
-        microphone.hear(frame(320, number), number * 320)
-    microphone.start("a", 16_000, 320)
-    for number in range(1, 6):
-        microphone.hear(frame(320, number), number * 320)
-    hearing = connected(microphone)
-    assert [pcm[0] for pcm, _ in hearing.frames] == [0, 1, 2, 3, 4, 5]
-    assert hearing.offsets == [number * 320 for number in range(6)]
-
-
-def test_early_audio_from_before_what_waits_takes_its_place() -> None:
-    microphone = Microphone()
-    microphone.start("a", 16_000, 960)
-    for number in (3, 4):
-        microphone.hear(frame(320, number), number * 320)
-    microphone.start("a", 16_000, 320)
-    for number in range(1, 6):
-        microphone.hear(frame(320, number), number * 320)
-    assert [pcm[0] for pcm, _ in connected(microphone).frames] == [1, 2, 3, 4, 5]
-
-
-def test_a_sample_that_comes_twice_is_heard_once() -> None:
-    microphone = Microphone()
-    microphone.start("a", 16_000, 0)
-    hearing = connected(microphone)
-    microphone.hear(frame(320, 1), 0)
-    microphone.hear(frame(320, 1), 0)
-    microphone.hear(frame(320, 2), 160)
-    assert hearing.frames == [(frame(320, 1), 0), (frame(160, 2), 320)]
-
-
-def test_what_comes_of_a_client_that_is_gone_is_not_taken() -> None:
-    microphone = Microphone()
-    microphone.start("a", 16_000, 0)
-    hearing = connected(microphone)
-    microphone.hear(frame(320, 1), 0)
-    microphone.stop()
-    microphone.hear(frame(320, 2), 320)
-    microphone.disconnect()
-    microphone.hear(frame(320, 2), 320)
-    assert (hearing.frames, microphone.heard) == ([(frame(320, 1), 0)], 320)
-    microphone.start("a", 16_000, 320)
-    microphone.hear(frame(320, 2), 320)
-    assert connected(microphone).frames == [(frame(320, 2), 0)]
-
-
-def test_lost_audio_is_a_gap_for_the_engine_too() -> None:
-    microphone = Microphone()
-    microphone.start("a", 16_000, 0)
-    hearing = connected(microphone)
-    microphone.hear(frame(320), 0)
-    microphone.hear(frame(320), 16_000)
-    assert hearing.offsets == [0, 16_000]
-
-
-def test_a_new_link_hears_from_where_the_stream_is() -> None:
-    microphone = Microphone()
-    microphone.start("a", 16_000, 0)
-    connected(microphone)
-    microphone.hear(frame(16_000), 0)
-    microphone.disconnect()
-    microphone.hear(frame(320, 7), 16_000)
-    hearing = connected(microphone)
-    assert hearing.frames == [(frame(320, 7), 0)]
-    assert microphone.at_client(160) == 16_160
-
-
-def test_another_client_goes_on_in_the_engines_one_stream() -> None:
-    microphone = Microphone()
-    microphone.start("a", 16_000, 0)
-    hearing = connected(microphone)
-    microphone.hear(frame(1_600), 0)
-    microphone.start("b", 16_000, 0)
-    microphone.hear(frame(320), 0)
-    assert hearing.offsets == [0, 1_600]
-    assert microphone.at_client(1_700) == 100
-    assert microphone.at_client(100) == 0, "that was the other stream"
-
-
-def test_what_was_said_is_safe_up_to_the_last_second_or_the_open_speech() -> None:
-    microphone = Microphone()
-    microphone.start("a", 16_000, 0)
-    connected(microphone)
-    assert microphone.safe(None) == 0
-    microphone.hear(frame(320), 48_000)
-    assert microphone.safe(None) == 32_320
-    assert microphone.safe(40_000) == 40_000
-
-
-class Halver:
-    """Takes every second sample, and holds back what is odd: a resampler that can be counted on."""
-
-    def __init__(self, source: int, target: int) -> None:
-        assert source == 2 * target
-
-    def push(self, pcm: bytes | bytearray | memoryview) -> bytes:
-        data = bytes(pcm)
-        return b"".join(data[at : at + 2] for at in range(0, len(data) - 3, 4))
-
-
-@pytest.fixture
-def halved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(driver_module, "Resampler", Halver)
-
-
-@pytest.mark.usefixtures("halved")
-def test_the_engine_counts_at_its_own_rate() -> None:
-    microphone = Microphone()
-    microphone.start("a", 48_000, 4_800)
-    hearing = connected(microphone, 24_000)
-    microphone.hear(frame(960), 4_800)
-    microphone.hear(frame(960), 5_760)
-    assert [(len(pcm), offset) for pcm, offset in hearing.frames] == [(960, 0), (960, 480)]
-    assert microphone.at_client(480) == 5_760
-    microphone.hear(frame(960), 48_000)
-    assert hearing.offsets[-1] == 960 + (48_000 - 6_720) // 2
-
-
-def test_a_stream_that_goes_on_where_it_was_is_resampled_as_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    made: list[Halver] = []
-
-    def make(source: int, target: int) -> Halver:
-        made.append(Halver(source, target))
-        return made[-1]
-
-    monkeypatch.setattr(driver_module, "Resampler", make)
-    microphone = Microphone()
-    microphone.start("a", 48_000, 0)
-    hearing = connected(microphone, 24_000)
-    microphone.hear(frame(960), 0)
-    before = len(made)
-    microphone.stop()
-    microphone.start("a", 48_000, 960)
-    microphone.hear(frame(960), 960)
-    assert (hearing.offsets, len(made)) == ([0, 480], before), "one may hold something back"
-    microphone.start("a", 48_000, 480)
-    assert len(made) == before + 1
-
-
-@pytest.mark.usefixtures("halved")
-def test_a_sample_that_comes_twice_is_resampled_once() -> None:
-    microphone = Microphone()
-    microphone.start("a", 48_000, 0)
-    hearing = connected(microphone, 24_000)
-    microphone.hear(frame(960, 1), 0)
-    microphone.hear(frame(960, 1), 0)
-    microphone.hear(frame(960, 2), 480)
-    assert hearing.frames == [(frame(480, 1), 0), (frame(240, 2), 480)]
-
-
-@pytest.mark.usefixtures("halved")
-def test_a_frame_from_which_nothing_comes_yet_is_no_frame() -> None:
-    microphone = Microphone()
-    microphone.start("a", 48_000, 0)
-    hearing = connected(microphone, 24_000)
-    microphone.hear(frame(1), 0)
-    assert (hearing.frames, microphone.heard) == ([], 1)
 
 
 async def test_speech_is_told_in_the_clients_own_samples() -> None:
@@ -985,3 +768,203 @@ async def test_speech_is_told_in_the_clients_own_samples() -> None:
         await quiet()
         assert at.driver.core.state.speech is not None
         assert at.driver.core.state.speech.offset == 24_010
+
+
+# ------------------------------------------------------------------------------------------------- what the engine is told
+
+
+def told(hand: Hand) -> list[list[str]]:
+    """The texts of each context that the engine was told to go by."""
+    return [
+        [m.text for m in request.context.messages]
+        for request in hand.requests
+        if isinstance(request, ports.Configure)
+    ]
+
+
+async def test_the_engine_is_told_of_updates_when_none_has_come_for_a_while() -> None:
+    async with house() as at:
+        hand = await at.talking(Ear())
+        for number in range(10):
+            at.driver.receive(stimuli.Inject(role="user", text=str(number)))
+            await asyncio.sleep(REFRESH_SECONDS / 2)
+        assert told(hand) == []
+        assert (await at.folded()).messages == 10, "the journal has them at once"
+        await asyncio.sleep(REFRESH_SECONDS)
+        assert told(hand) == [[str(number) for number in range(10)]], "the last one wins"
+        await asyncio.sleep(10.0)
+        assert len(told(hand)) == 1
+
+
+async def test_an_update_that_waits_goes_before_whatever_else_the_engine_is_told() -> None:
+    async with house() as at:
+        hand = await at.talking(Ear())
+        at.driver.receive(stimuli.Inject(role="user", text="one"))
+        at.driver.receive(stimuli.Type(text="Hi"))
+        await quiet()
+        assert hand.asked == ["Configure", "Ask Hi"]
+        at.driver.receive(stimuli.Inject(role="user", text="two"))
+        at.driver.receive(stimuli.StartConversation(conversation="next"))
+        await quiet()
+        assert hand.asked[2:] == ["Cancel", "Configure"], "the newer one is enough"
+
+
+async def test_an_update_that_waits_is_told_before_the_link_is_closed() -> None:
+    async with house() as at:
+        hand = await at.talking(Ear())
+        at.driver.receive(stimuli.Inject(role="user", text="one"))
+        at.driver.receive(stimuli.Disconnect())
+        await quiet()
+        assert (told(hand), hand.closed) == ([["one"]], True)
+        at.driver.receive(stimuli.Inject(role="user", text="two"))
+        await asyncio.sleep(1.0)
+        assert len(hand.requests) == 1
+
+
+class Blackout:
+    """A reader that takes every digit for personal data; without ink it cannot."""
+
+    ink = True
+
+    def redact(self, text: str, policy: str, region: str) -> tuple[str, list[str]]:
+        if not self.ink:
+            raise MissingExtra("redact", "Redaction")
+        return "".join("#" if char.isdigit() else char for char in text), []
+
+    def measure(self, text: str, seconds: float, **_: bool) -> None:
+        return None
+
+
+async def test_partial_transcripts_are_shown_as_they_may_be_stored() -> None:
+    async with house() as at:
+        ear, reader = Ear(), Blackout()
+        hand = await at.talking(ear)
+        at.driver.core.reader = reader
+        hand.give(ports.Partial(text="call 555"))
+        await quiet()
+        change = e.ConfigChanged(at=at.driver.now(), version=1, changes={"redaction": "mask"})
+        at.driver.receive(stimuli.Decide(rules=(lambda state, moment: [change],)))
+        hand.give(ports.Partial(text="call 555"))
+        await quiet()
+        reader.ink = False
+        hand.give(ports.Partial(text="call 555"))
+        await quiet()
+        shown = [body["text"] for kind, body in ear.told if kind == "partial"]
+        assert shown == ["call 555", "call ###"]
+
+
+# ------------------------------------------------------------------------------------------------------ older than the window
+
+
+def say(at: House, *texts: str) -> None:
+    for text in texts:
+        at.driver.receive(stimuli.Inject(role="user", text=text))
+
+
+async def resumed(at: House, policy: str = "all") -> list[str]:
+    """A long conversation `old` that was resumed after another. Returns what was said in it."""
+    change = e.ConfigChanged(at=at.driver.now(), version=1, changes={"context_policy": policy})
+    at.driver.receive(stimuli.Decide(rules=(lambda state, moment: [change],)))
+    at.join(Ear(), voice=False, opens=False)
+    at.driver.receive(stimuli.StartConversation(conversation="old"))
+    old = [f"old {number}" for number in range(60)]
+    say(at, *old)
+    at.driver.receive(stimuli.StartConversation(conversation="new"))
+    say(at, *(f"new {number}" for number in range(60)))
+    at.driver.receive(stimuli.StartConversation(conversation="old", resume=True))
+    await at.driver.commit()
+    return old
+
+
+def texts(context: ports.Context | None) -> list[str]:
+    assert context is not None
+    return [m.text for m in context.messages]
+
+
+async def test_an_engine_is_told_what_the_state_does_not_keep_and_it_is_read_once() -> None:
+    async with house() as at:
+        old = await resumed(at)
+        reads = at.store.reads
+        at.driver.receive(stimuli.Type(text="Hi"))
+        await quiet()
+        hand = at.hands.last
+        assert texts(hand.context) == [*old, "Hi"]
+        hand.give(ports.Ready())
+        await quiet()
+        for number in range(3):
+            at.driver.receive(stimuli.Type(text=f"more {number}"))
+            await quiet()
+        last = [request for request in hand.requests if isinstance(request, ports.Ask)][-1]
+        assert texts(last.context) == [*old, "Hi", "more 0", "more 1", "more 2"]
+        assert last.context.older is None
+        assert at.store.reads == reads + 1
+
+
+async def test_while_it_is_read_everything_else_goes_on() -> None:
+    async with house() as at:
+        at.join(Ear(), voice=False)
+        at.driver.receive(stimuli.Connect())
+        await quiet()
+        hand = at.hands.last
+        hand.give(ports.Ready())
+        await quiet()
+        old = await resumed(at)
+        await asyncio.sleep(1.0)
+        before = len(hand.requests)
+        at.store.shelf.clear()
+        say(at, "one")
+        position = at.driver.receive(stimuli.Type(text="Hi"))
+        at.driver.receive(stimuli.StartConversation(conversation="third"))
+        at.driver.receive(stimuli.StartConversation(conversation="old", resume=True))
+        at.driver.receive(stimuli.Type(text="Ho"))
+        assert await at.driver.commit(position) == position, "what is said is durable meanwhile"
+        await quiet()
+        at.store.shelf.set()
+        await quiet()
+        assert hand.asked[before:][-2:] == ["Configure", "Ask Ho"]
+        assert texts(hand.requests[-1].context)[-3:] == ["one", "Hi", "Ho"]  # type: ignore[union-attr]
+        assert texts(hand.requests[-1].context)[:60] == old  # type: ignore[union-attr]
+
+
+async def test_a_store_that_cannot_be_read_does_not_keep_anybody_from_an_answer() -> None:
+    async with house() as at:
+        await resumed(at)
+        at.store.unreadable = StoreUnavailable()
+        at.driver.receive(stimuli.Type(text="Hi"))
+        await quiet()
+        hand = at.hands.last
+        assert texts(hand.context) == ["Hi"]
+        hand.give(ports.Ready())
+        await quiet()
+        at.driver.receive(stimuli.Type(text="Ho"))
+        await quiet()
+        assert hand.asked == ["Ask Hi", "Cancel", "Ask Hi Ho"]
+        at.store.unreadable = None
+        at.driver.receive(stimuli.Type(text="Hu"))
+        await quiet()
+        assert len(texts(hand.requests[-1].context)) == 63  # type: ignore[union-attr]
+
+
+async def test_what_is_cancelled_while_it_is_read_for_is_never_asked() -> None:
+    async with house() as at:
+        await resumed(at)
+        at.driver.receive(stimuli.Connect())
+        await quiet()
+        hand = at.hands.last
+        hand.give(ports.Ready())
+        await quiet()
+        at.driver.receive(stimuli.StartConversation(conversation="new", resume=True))
+        await quiet()
+        at.store.shelf.clear()
+        at.driver.receive(stimuli.StartConversation(conversation="old", resume=True))
+        at.driver.receive(stimuli.Type(text="Hi"))
+        await quiet()
+        at.driver.receive(stimuli.Stop())
+        await quiet()
+        at.store.shelf.set()
+        await quiet()
+        assert [name for name in hand.asked if name.startswith("Ask")] == []
+        assert "Cancel" in hand.asked
+        at.store.shelf.clear()
+        at.driver.receive(stimuli.StartConversation(conversation="new", resume=True))
+        await quiet()

@@ -11,6 +11,7 @@ CONTEXT = ports.Context(
 EVERY = [
     effects.OpenEngine(1, True, CONTEXT),
     effects.ToEngine(ports.Finish()),
+    effects.Refresh(CONTEXT),
     effects.Resume(1, 0.5),
     effects.CloseEngine(),
     effects.LetGo(1, "left"),

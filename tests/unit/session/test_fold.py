@@ -130,8 +130,23 @@ def test_an_event_of_a_later_version_has_a_place_and_no_meaning() -> None:
 
 def test_changed_settings_are_kept_with_their_version() -> None:
     state = folded(e.ConfigChanged(at=AT, version=1, changes={"timezone": "Europe/Rome"}))
-    assert state.config == {"greeting": "Hi.", "timezone": "Europe/Rome"}
-    assert state.config_version == 1
+    assert (state.config, state.live) == ({"greeting": "Hi."}, {"timezone": "Europe/Rome"})
+    assert (state.config_version, state.applied_version) == (1, 0)
+    apply(state, e.ConfigApplied(at=AT, version=1, link=1))
+    assert state.applied_version == 1
+
+
+@pytest.mark.parametrize("version", [0, 1, 3])
+def test_only_a_change_that_was_made_and_not_applied_yet_is_applied(version: int) -> None:
+    state = folded(
+        e.ConfigChanged(at=AT, version=1, changes={"voice": "nova"}),
+        e.ConfigApplied(at=AT, version=1, link=1),
+        e.ConfigChanged(at=AT, version=2, changes={"voice": "sage"}),
+    )
+    before = encode(state)
+    with pytest.raises(IllegalEvent, match=f"settings {version}"):
+        apply(state, e.ConfigApplied(at=AT, version=version, link=1))
+    assert encode(state) == before
 
 
 def test_links_are_counted() -> None:
@@ -388,12 +403,12 @@ def test_an_error_means_that_nothing_is_owed_any_more() -> None:
 
 def test_memories_come_and_go() -> None:
     state = folded(e.MemoryAdded(at=AT, memory=1, content="Alice", key="name", turn=2))
-    assert state.memories[1].turn == 2
-    assert state.keys == {"name": 1}
+    assert state.memory.book.entries[1].turn == 2
+    assert state.memory.book.keys == {"name": 1}
     apply(state, e.MemoryAdded(at=AT, memory=2, content="Likes tea"))
     apply(state, e.MemoryRemoved(at=AT, memory=2, reason="forgotten"))
     apply(state, e.MemoryRemoved(at=AT, memory=1, reason="forgotten"))
-    assert (state.memories, state.keys, state.memory_count) == ({}, {}, 2)
+    assert (state.memory.book.entries, state.memory.book.keys, state.memory.count) == ({}, {}, 2)
 
 
 def test_the_key_stays_with_the_newer_memory() -> None:
@@ -402,7 +417,7 @@ def test_the_key_stays_with_the_newer_memory() -> None:
         e.MemoryAdded(at=AT, memory=2, content="Bob", key="name"),
         e.MemoryRemoved(at=AT, memory=1, reason="superseded"),
     )
-    assert state.keys == {"name": 2}
+    assert state.memory.book.keys == {"name": 2}
 
 
 def test_a_session_is_due_when_its_first_alarm_is() -> None:
@@ -470,3 +485,173 @@ def test_two_states_share_nothing() -> None:
     apply(state, e.ConfigChanged(at=AT, version=1, changes={"greeting": "Ciao."}))
     assert (other.conversations, other.owed, other.recent) == ({}, [], [])
     assert other.config == CREATED.config == {"greeting": "Hi."}
+
+
+def test_who_looks_through_a_share_has_no_controls_and_is_no_client() -> None:
+    state = folded(attached(1, token="t1"))
+    share = e.ShareCreated(
+        at=AT, share=1, token="x", user="doctor", permissions=["read"], expires=AT + 60.0
+    )
+    looks = e.AttachmentAttached(
+        at=AT, attachment=2, role="observer", client="share:1", transport="test", share=1
+    )
+    apply(state, share)
+    assert state.due is None
+    apply(state, looks)
+    assert (state.here[2].share, state.controller, list(state.clients)) == (1, 1, ["tab"])
+    assert state.due == AT + 60.0
+    controls = e.AttachmentAttached(
+        at=AT, attachment=3, role="controller", client="share:1", transport="test", share=1
+    )
+    apply(state, detached(1))
+    before = encode(state)
+    with pytest.raises(IllegalEvent, match="never gives the controls"):
+        apply(state, controls)
+    with pytest.raises(IllegalEvent, match="share 1 after 1"):
+        apply(state, share)
+    assert encode(state) == before
+
+
+# ------------------------------------------------------------------------------------- conversations, pauses and settings
+
+
+def ended(name: str) -> e.Event:
+    return e.ConversationEnded(at=AT + 9.0, conversation=name, reason="next")
+
+
+def started(name: str, parent: str = "", fork: int = 0) -> e.Event:
+    return e.ConversationStarted(at=AT + 1.0, conversation=name, parent=parent, fork=fork)
+
+
+def summed_up(name: str, upto: int, text: str) -> e.Event:
+    return e.ConversationSummarized(at=AT, conversation=name, upto=upto, text=text)
+
+
+def test_of_a_conversation_it_is_known_what_it_is() -> None:
+    state = folded(TALK, typed(1), typed(2), ended("c"))
+    known = state.conversations["c"]
+    assert (known.messages, known.first, known.last, known.unsummarized) == (2, 1, 2, 2)
+    assert (known.started, known.closed, known.ended) == (AT, AT + 9.0, True)
+    apply(state, summed_up("c", 2, "Tea."))
+    assert (known.summary, known.summary_upto, known.unsummarized) == ("Tea.", 2, 0)
+
+
+def test_the_conversation_that_was_used_last_is_the_last() -> None:
+    state = folded(TALK, ended("c"), started("d"), ended("d"))
+    assert list(state.conversations) == ["c", "d"]
+    apply(state, e.ConversationResumed(at=AT, conversation="c"))
+    assert (list(state.conversations), state.conversations["c"].ended) == (["d", "c"], False)
+
+
+def test_a_branch_keeps_what_was_said_before_its_fork() -> None:
+    state = folded(TALK, typed(1), summed_up("c", 1, "Tea."), ended("c"), started("b", "c", 1))
+    state2 = folded(
+        *(TALK, typed(1), typed(2), summed_up("c", 2, "Tea."), ended("c"), started("b", "c", 1))
+    )
+    assert state.conversations["b"].inherited == "Tea."
+    assert state2.conversations["b"].inherited == "", "that tells more than it may know"
+    for event in (ended("b"), started("b2", "b", 1)):
+        apply(state, event)
+    assert state.conversations["b2"].inherited == "Tea."
+
+
+@pytest.mark.parametrize(
+    ("event", "error", "why"),
+    [
+        (started("b", "b"), ConversationNotFound, "no conversation 'b'"),
+        (started("c", "c"), ConversationExists, "already has"),
+        (started("b", "nobody"), ConversationNotFound, "nobody"),
+        (started("b", "c", 3), IllegalEvent, "a fork at message 3 of 1"),
+        (summed_up("nobody", 1, ""), ConversationNotFound, "nobody"),
+        (summed_up("c", 2, ""), IllegalEvent, "up to message 2 of 1"),
+        (summed_up("c", 0, ""), IllegalEvent, "up to message 0 of 1"),
+        (e.SessionResumed(at=AT), IllegalEvent, "not paused"),
+        (e.ConfigChanged(at=AT, version=2, changes={}), IllegalEvent, "settings 2 after 0"),
+    ],
+)
+def test_an_illegal_conversation_pause_or_setting(
+    event: e.Event, error: type[Refused], why: str
+) -> None:
+    state = folded(TALK, typed(1), summed_up("c", 1, "Tea."), ended("c"))
+    before = encode(state)
+    with pytest.raises(error, match=why):
+        apply(state, event)
+    assert encode(state) == before
+
+
+def test_branches_never_go_in_circles() -> None:
+    """A parent is there before its branch, and an id is used once: so the way up always ends."""
+    state = folded(TALK, ended("c"), started("b", "c"), ended("b"), started("a", "b"), ended("a"))
+    for name in ("a", "b", "c"):
+        for parent in ("a", "b", "c"):
+            with pytest.raises(ConversationExists):
+                apply(state, started(name, parent))
+    for name in state.conversations:
+        seen = [name]
+        while parent := state.conversations[seen[-1]].parent:
+            assert parent not in seen
+            seen.append(parent)
+
+
+def test_only_what_was_used_last_is_remembered_at_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fold, "SUMMARIES", 2)
+    long = "Began with: tea\n" + "User: and more\n" * 50
+    state = folded(TALK, typed(1), summed_up("c", 1, long), ended("c"), started("b", "c", 1))
+    for event in (ended("b"), started("next")):
+        apply(state, event)
+    known = state.conversations
+    assert len(known["c"].summary) <= 200 and known["c"].summary.startswith("Began with: tea")
+    assert len(known["b"].inherited) > 200
+    for event in (ended("next"), started("last")):
+        apply(state, event)
+    assert len(known["b"].inherited) <= 200
+
+
+def test_the_keys_of_injected_messages_are_remembered_and_the_oldest_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fold, "KEYS", 2)
+    state = folded(TALK)
+    for number in range(1, 4):
+        apply(
+            state,
+            e.MessageAdded(
+                at=AT,
+                message=number,
+                role="user",
+                text="x",
+                turn=0,
+                conversation="c",
+                by="injected",
+                key=f"k{number}",
+            ),
+        )
+    assert state.keys == ["k2", "k3"]
+    assert turn(state) is Turn.IDLE and state.owed == []
+
+
+def test_a_pause_is_remembered() -> None:
+    state = folded(TALK, e.SessionPaused(at=AT))
+    assert state.paused
+    with pytest.raises(IllegalEvent, match="paused already"):
+        apply(state, e.SessionPaused(at=AT))
+    apply(state, e.SessionResumed(at=AT))
+    assert not state.paused
+    apply(state, replied())
+    with pytest.raises(IllegalEvent, match="end it first"):
+        apply(state, e.SessionPaused(at=AT))
+
+
+def test_a_copy_goes_its_own_way() -> None:
+    state = folded(TALK, typed(1))
+    other = fold.copy(state)
+    assert other == state
+    apply(other, ended("c"))
+    assert state.conversation == "c"
+
+
+def test_the_host_wakes_a_session_whose_facts_are_on_their_way_to_the_user() -> None:
+    state = folded(TALK)
+    assert state.wake is state.due is None
+    apply(state, e.MemoryAdded(at=AT + 5.0, memory=1, content="Likes tea.", scope="user"))
+    assert state.wake == AT + 5.0

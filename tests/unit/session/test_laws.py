@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tenuto import events as e
 from tenuto.errors import IllegalEvent
-from tenuto.session import context, effects, fold, memory, ports, stimuli
+from tenuto.session import context, effects, fold, history, memory, ports, stimuli
 from tenuto.session import core as c
 from tenuto.session.state import Life, Link, Turn
 from tests.unit.session.world import GREETING, MOVES, OFTEN, Move, World, is_settled
@@ -37,6 +37,14 @@ CUT: list[Move] = [
     ("hear", 1), ("heard", 1), ("answer", 1), ("answer", 3), ("speak", 0), ("speak", 0), ("wait", 2), ("mark", 6),
 ]  # fmt: skip
 """A reply of several segments, a part of which was heard."""
+
+BRANCHES: list[Move] = [
+    ("join", 5), ("type", 0), ("ready", 0), ("answer", 0), ("branch", 4), ("type", 0), ("answer", 0),
+    ("branch", 6), ("inject", 0), ("type", 1), ("answer", 0), ("branch", 4), ("type", 2), ("answer", 0),
+    ("connect", 0), ("connect", 1), ("ready", 0), ("branch", 3), ("type", 0), ("answer", 0), ("decide", 19), ("type", 0),
+    ("revive", 0), ("join", 5), ("ready", 0), ("answer", 0), ("branch", 4), ("type", 0), ("decide", 2), ("type", 1),
+]  # fmt: skip
+"""Two branches of one conversation, and back."""
 
 SEEDS: dict[str, list[Move]] = {
     "a link that was closed before it was ready": [
@@ -112,7 +120,7 @@ def heard_is_not_said(world: World) -> None:
                 segments[reply].append(text)
             case e.ReplyEnded(reply=reply) | e.ReplyCut(reply=reply):
                 over = event if segments[reply] else None
-            case e.MessageAdded(role="agent"):
+            case e.MessageAdded(role="agent") if event.by != "injected":
                 assert over is not None and over.reply == event.reply
                 said = segments[event.reply]
                 _is_what_was_heard(event, over, said, aloud[event.reply])
@@ -148,9 +156,13 @@ def _contexts(given_to_engine: Sequence[effects.Durable]) -> list[ports.Context]
     found = []
     for effect in given_to_engine:
         match effect:
-            case effects.OpenEngine(context=context):
+            case effects.OpenEngine(context=context) | effects.Refresh(context=context):
                 found.append(context)
-            case effects.ToEngine(request=ports.Ask(context=context) | ports.Ring(context=context)):
+            case effects.ToEngine(
+                request=ports.Ask(context=context)
+                | ports.Ring(context=context)
+                | ports.Configure(context=context)
+            ):
                 found.append(context)
     return found
 
@@ -169,6 +181,16 @@ NOBODY = (
     stimuli.LinkAccepted,
 )
 """Stimuli that nobody says anything with."""
+UNHEARD = (
+    stimuli.Remember,
+    stimuli.Hold,
+    stimuli.Inject,
+    stimuli.Decide,
+    stimuli.Pause,
+    stimuli.Disconnect,
+    stimuli.EndConversation,
+)
+"""Stimuli of somebody who does not say anything that is to be answered."""
 
 
 def restoring_is_silent(world: World) -> None:
@@ -177,7 +199,7 @@ def restoring_is_silent(world: World) -> None:
         if isinstance(step.stimulus, stimuli.Restore):
             silent = True
         elif not isinstance(step.stimulus, (*NOBODY, stimuli.FromEngine)) and not step.error:
-            silent = silent and isinstance(step.stimulus, stimuli.Remember | stimuli.Hold)
+            silent = silent and isinstance(step.stimulus, UNHEARD)
         if silent:
             assert not any(isinstance(effect, SILENT) for effect in step.effects), (
                 f"{step.stimulus}"
@@ -246,6 +268,48 @@ def each_ends_once(journal: Sequence[e.Event]) -> None:
                 ended = True
 
 
+# --------------------------------------------------------------------------------------------- a branch knows up to its fork
+
+
+def each_knows_its_own_line(world: World) -> None:
+    """Read from the journal, with other eyes than the core's, what each conversation may be told."""
+    parents: dict[str, tuple[str, int]] = {}
+    of: dict[int, str] = {}
+    for step in world.steps:
+        for event in step.events:
+            match event:
+                case e.ConversationStarted(conversation=name, parent=parent):
+                    parents[name] = (parent, len(of))
+                case e.MessageAdded(message=number, conversation=name):
+                    of[number] = name
+        for told in _contexts(step.effects):
+            if not told.conversation:
+                continue
+            may, name, upto = dict[str, int](), told.conversation, len(of)
+            while name:
+                may[name] = upto
+                name, upto = parents[name][0], min(upto, parents[name][1])
+            tree = {n for n in parents if _root(parents, n) == _root(parents, told.conversation)}
+            for m in told.messages:
+                where = of[m.message]
+                assert where not in tree or m.message <= may.get(where, 0), (
+                    f"{told.conversation} is told {m.message} of {where}"
+                )
+            for recap in told.recaps:
+                ours = recap.conversation == told.conversation
+                child = parents[recap.conversation][0] == told.conversation
+                stranger = recap.conversation not in tree
+                assert (ours, child, stranger)[("before", "branch", "earlier").index(recap.kind)], (
+                    f"{told.conversation} is told of {recap.kind} {recap.conversation}"
+                )
+
+
+def _root(parents: dict[str, tuple[str, int]], name: str) -> str:
+    while parents[name][0]:
+        name = parents[name][0]
+    return name
+
+
 # ------------------------------------------------------------------------------------------------------- nobody is forgotten
 
 
@@ -255,9 +319,17 @@ def somebody_is_answered(world: World) -> None:
     if world.provider is not None and world.provider.making is not None:
         making = world.provider.making.turn
     if state.life is Life.LIVE and world.core.link is not Link.FAILED:
-        if state.turn is Turn.THINKING:
+        if state.paused:
+            assert world.provider is None and world.core.link is Link.CLOSED, "a pause that bills"
+        elif state.turn is Turn.THINKING:
             assert making is not None and making > 0, "a message waits, and nobody was asked"
-        if state.turn is Turn.IDLE and state.rung and state.conversation:
+        if (
+            state.turn is Turn.IDLE
+            and state.rung
+            and state.conversation
+            and not state.paused
+            and not world.stopped
+        ):
             assert making == -state.rung[0].alarm, "an alarm waits, and nobody was asked"
     assert state.turn is not Turn.HELD or state.life is not Life.LIVE
     world.settle()
@@ -270,6 +342,7 @@ LAWS: tuple[Callable[[World], None], ...] = (
     heard_is_not_said,
     restoring_is_silent,
     lambda world: each_ends_once(world.journal),
+    each_knows_its_own_line,
     somebody_is_answered,
 )
 
@@ -305,6 +378,13 @@ def test_heard_is_not_said(moves: list[Move]) -> None:
 @plays
 def test_restoring_is_silent(moves: list[Move]) -> None:
     restoring_is_silent(World().play(moves))
+
+
+@few
+@plays
+@example(moves=BRANCHES)
+def test_each_conversation_knows_its_own_line(moves: list[Move]) -> None:
+    each_knows_its_own_line(World().play(moves))
 
 
 @few
@@ -392,6 +472,24 @@ def test_a_restore_that_asks_the_engine_is_caught() -> None:
     world.steps[-1] = dataclasses.replace(world.steps[-1], effects=asked.effects)
     with pytest.raises(AssertionError, match="Restore"):
         restoring_is_silent(world)
+
+
+def test_a_parent_that_is_told_what_was_said_in_a_branch_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    each_knows_its_own_line(World().play(BRANCHES))
+    monkeypatch.setattr(history, "line", lambda state, _: [(n, 0) for n in state.conversations])
+    with pytest.raises(AssertionError, match="is told"):
+        each_knows_its_own_line(World().play(BRANCHES))
+
+
+def test_a_pause_that_keeps_the_engine_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    moves: list[Move] = [*HELLO, ("pause", 0)]
+    somebody_is_answered(World().play(moves))
+    world = World().play(HELLO)
+    world.state.paused = True
+    with pytest.raises(AssertionError, match="a pause that bills"):
+        somebody_is_answered(world)
 
 
 def test_a_second_greeting_is_caught() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import cast
 
 import pytest
 
@@ -19,14 +20,15 @@ from tenuto.errors import (
     StoreFull,
     TooMuch,
 )
-from tenuto.session import history, ports, stimuli
+from tenuto.session import ports, stimuli
+from tenuto.session.archive import Archive
 from tenuto.session.attachment import Joining
-from tenuto.session.history import HistoryPage
-from tenuto.session.session import MOST_UNREAD, Reader, Session
+from tenuto.session.session import Session
 from tenuto.session.state import Life, Status
+from tenuto.session.streams import MOST_UNREAD, Reader
 from tenuto.stores import rows
 from tenuto.testing.engine import Script, Step
-from tests.unit.session.house import Ear, Hand, House, house, quiet
+from tests.unit.session.house import Ear, Hand, House, Papers, house, quiet
 
 pytestmark = pytest.mark.virtual
 
@@ -40,20 +42,7 @@ async def live(*steps: Step) -> AsyncIterator[tuple[Session, House]]:
     script = Script(*steps, ordered=False)
     make: Callable[[bool], ports.Engine] | None = (lambda voice: script.engine()) if steps else None
     async with house(make_engine=make) as at:
-
-        async def read(before: int | None, limit: int) -> HistoryPage:
-            found = await at.store.read(
-                ports.Read(
-                    session="s",
-                    before=before,
-                    types=history.TYPES,
-                    newest_first=True,
-                    limit=limit + 1,
-                )
-            )
-            return history.page([(row.position, rows.to_event(row)) for row in found], limit)
-
-        session = Session(at.driver, read)
+        session = Session(at.driver, cast(Archive, Papers(at.store)))
 
         async def serve() -> None:
             await at.stopped()
@@ -84,7 +73,7 @@ async def test_what_a_session_is() -> None:
         assert (session.session_id, session.user_id, session.position) == ("s", "u", 1)
         assert (session.status, session.is_active) == (Status.IDLE, True)
         assert (session.memories, session.alarms) == ([], [])
-        assert session.config.instructions == "You are a helpful assistant."
+        assert session.config.instructions == "You are a helpful assistant"
 
 
 async def test_alarms_are_shown_soonest_first() -> None:
@@ -253,14 +242,17 @@ async def test_a_conversation_that_was_ended_inside_is_not_ended_again() -> None
         assert sum(isinstance(ev, e.ConversationEnded) for ev in await journal(at)) == 1
 
 
-async def test_the_latest_conversation_is_resumed() -> None:
+async def test_the_conversation_that_was_used_last_is_resumed() -> None:
     async with live() as (session, _):
         with pytest.raises(ConversationNotFound):
             session.resume_conversation()
         for name in ("a", "b"):
             session.start_conversation(name)
-        session.start_conversation("c")
+        await session.end_conversation()
+        assert session.resume_conversation().conversation_id == "b"
         assert session.resume_conversation("a").conversation_id == "a"
+        assert session.resume_conversation().conversation_id == "a"
+        session.start_conversation("c")
         assert session.resume_conversation().conversation_id == "c"
 
 
@@ -296,7 +288,7 @@ async def test_a_memory_is_there_at_once_and_durable_when_awaited() -> None:
         assert not waiting.done()
         at.store.open.set()
         assert await waiting == 2
-        assert (await pending) is session
+        assert (await pending).content == "Likes tea."
 
 
 async def test_a_failure_that_nobody_awaited_is_raised_by_what_is_awaited_next() -> None:

@@ -161,3 +161,15 @@ def test_a_link_moves_exactly_as_the_table_says(link: Link, signal: LinkSignal) 
 )
 def test_what_everyone_sees(life: Life, turn: Turn, link: Link, seen: Status) -> None:
     assert status(life, turn, link) is seen
+
+
+@pytest.mark.parametrize("turn", [Turn.IDLE, Turn.THINKING, Turn.HELD])
+def test_nothing_goes_on_while_a_session_is_paused(turn: Turn) -> None:
+    assert status(Life.LIVE, turn, Link.CLOSED, listening=True, paused=True) is Status.IDLE
+
+
+def test_a_program_that_listens_is_seen_to_listen_while_nothing_else_goes_on() -> None:
+    assert status(Life.LIVE, Turn.IDLE, Link.READY, listening=True) is Status.LISTENING
+    assert status(Life.LIVE, Turn.IDLE, Link.CONNECTING, listening=True) is Status.PROCESSING
+    assert status(Life.LIVE, Turn.SPEAKING, Link.READY, listening=True) is Status.SPEAKING
+    assert status(Life.DETACHED, Turn.IDLE, Link.READY, listening=True) is Status.IDLE

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from tenuto import events as e
 from tenuto.errors import TenutoError
+from tenuto.session import config, effects, fold, ports, stimuli
 from tenuto.session import core as c
-from tenuto.session import effects, fold, ports, stimuli
 from tenuto.session.effects import Durable, Reflex
 from tenuto.session.player import Player
 from tenuto.session.state import Life, Link, Turn
@@ -77,6 +77,8 @@ class World:
         self.provider: Provider | None = None
         self.journal: list[e.Event] = []
         self.steps: list[Step] = []
+        self.stopped = False
+        """Whether the program closed the link, and nobody has wanted one since."""
         self.opened = 0
         """The number of the newest link of this process."""
         self.commands = 0
@@ -114,6 +116,8 @@ class World:
         )
         self.steps.append(step)
         self.journal.extend(taken.events)
+        if isinstance(stimulus, stimuli.Disconnect):
+            self.stopped = self.stopped or not error
         for effect in (*reflexes, *taken.effects):
             self.carry_out(effect)
         return step
@@ -148,9 +152,13 @@ class World:
                     provider.speaks.clear()
             case effects.OpenEngine(link=number, voice=voice):
                 assert number > self.opened, "a link is used again"
+                assert not self.state.paused, "opens a link while it is paused"
                 self.opened, self.provider = number, Provider(number, voice)
+                self.stopped = False
             case effects.CloseEngine():
                 self.provider = None
+            case effects.Refresh():
+                assert provider is not None, "tells when there is no link"
             case effects.Resume(reply=number, heard=heard):
                 assert reply is not None and reply.reply == number, (
                     "resumes a reply that is not open"
@@ -175,6 +183,8 @@ class World:
                 assert reply is not None and reply.reply == request.reply, "speaks of no open reply"
                 assert reply.segments[request.index] == request.text, "speaks what is not journaled"
                 provider.speaks.append(request)
+            case ports.Configure(context=context):
+                assert context.conversation == self.state.conversation, "tells of the past"
             case _:
                 assert isinstance(request, ports.Finish)
 
@@ -244,6 +254,60 @@ class World:
     def remember(self, n: int) -> None:
         content = ("Alice.", "Bob.", " ")[n % 3]
         self.receive(stimuli.Remember(content=content, key=("", "name")[n % 2], cause=self.cause()))
+
+    def branch(self, n: int) -> None:
+        """Branch from a conversation that there is, or go on with one."""
+        known = list(self.state.conversations) or ["nobody"]
+        name = f"b{len(known)}" if n % 3 else known[n % len(known)]
+        parent = (known[n // 3 % len(known)], name)[n % 17 == 0]
+        self.receive(
+            stimuli.StartConversation(
+                conversation=name,
+                parent=parent,
+                resume=n % 3 == 0,
+                fresh=n % 5 == 0,
+                cause=self.cause(),
+            )
+        )
+
+    def inject(self, n: int) -> None:
+        roles: tuple[e.Role, ...] = ("user", "agent", "system")
+        self.receive(
+            stimuli.Inject(
+                role=roles[n % 3],
+                text=QUESTIONS[n % len(QUESTIONS)],
+                key=("", "one", "two")[n // 3 % 3],
+                cause=self.cause(),
+            )
+        )
+
+    def say(self, n: int) -> None:
+        text = SENTENCES[n % len(SENTENCES)]
+        self.receive(stimuli.Say(text=text, cause=self.cause()))
+
+    def connect(self, n: int) -> None:
+        self.receive(stimuli.Disconnect() if n % 3 == 0 else stimuli.Connect())
+
+    def pause(self, n: int) -> None:
+        cause = self.cause()
+        self.receive(stimuli.Unpause(cause=cause) if n % 3 else stimuli.Pause(cause=cause))
+
+    def listen(self, n: int) -> None:
+        self.receive(stimuli.Listen(on=n % 2 > 0, mic="program"))
+
+    def decide(self, n: int) -> None:
+        """Change a setting, or several at once, or try what cannot be."""
+        values: tuple[dict[str, object], ...] = (
+            {"instructions": f"Be {n}."},
+            {"temperature": 99},
+            {"context_policy": ("last_3", "all", "tokens_20", "summary_2")[n // 4 % 4]},
+            {"memory_mode": ("hybrid", "persistent", "ephemeral")[n // 4 % 3]},
+        )
+
+        def rule(state: fold.State, at: float) -> list[e.Event]:
+            return config.change(state, values[n % 4], at)
+
+        self.receive(stimuli.Decide(rules=(rule,) * (1 + n % 2), waits=n % 3 == 0))
 
     def mark(self, n: int) -> None:
         playback = self.core.playback
@@ -353,6 +417,8 @@ class World:
             return
         if self.state.life is Life.PARKED:
             self.crash()
+        if self.state.paused:
+            self.receive(stimuli.Unpause())
         self.receive(
             stimuli.Join(role="controller", client="last", transport="test", voice=True, mic="last")
         )
@@ -380,6 +446,9 @@ MOVES: dict[str, Callable[[World, int], None]] = {
     "accept": World.accept,
     "alarm": World.alarm,
     "answer": World.answer,
+    "branch": World.branch,
+    "connect": World.connect,
+    "decide": World.decide,
     "converse": World.converse,
     "due": World.due,
     "end": World.end,
@@ -388,6 +457,10 @@ MOVES: dict[str, Callable[[World, int], None]] = {
     "hear": World.hear,
     "heard": World.heard,
     "hold": World.hold,
+    "inject": World.inject,
+    "listen": World.listen,
+    "pause": World.pause,
+    "say": World.say,
     "join": World.join,
     "leave": World.leave,
     "mark": World.mark,

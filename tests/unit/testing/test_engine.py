@@ -1,5 +1,6 @@
 import asyncio
 
+import msgspec
 import pytest
 
 from tenuto.errors import EngineError
@@ -9,6 +10,9 @@ from tenuto.session.ports import (
     AlarmWanted,
     Ask,
     Cancel,
+    Capabilities,
+    Configure,
+    Configured,
     Context,
     Engine,
     EngineEvent,
@@ -82,6 +86,29 @@ class Listening:
     def hear(self, pcm: bytes, frame: int = 640) -> None:
         for start in range(0, len(pcm), frame):
             self.engine.hear(memoryview(pcm)[start : start + frame], start // 2)
+
+
+@pytest.mark.virtual
+async def test_new_settings_are_confirmed_and_older_ones_fail() -> None:
+    script = Script()
+    async with Listening(script) as one:
+        newer = msgspec.structs.replace(CONTEXT, version=2, temperature=0.3)
+        one.engine.send(Configure(context=newer))
+        await asyncio.sleep(0.1)
+        assert one.events == [Ready(), Configured(version=2)]
+        assert (one.engine.context, one.engine.goes_by) == (CONTEXT, newer)
+        with pytest.raises(ScriptError, match="settings 0 came after 2"):
+            one.engine.send(Configure(context=CONTEXT))
+
+
+@pytest.mark.virtual
+async def test_a_temperature_is_within_what_a_provider_accepts() -> None:
+    script = Script()
+    engine = script.engine(Capabilities(name="picky", temperature=(0.6, 1.2)))
+    before = engine.temperature
+    await engine.open(msgspec.structs.replace(CONTEXT, temperature=0.3), RATE, Ears())
+    assert (before, engine.temperature) == (None, 0.6)
+    await engine.close()
 
 
 @pytest.mark.virtual

@@ -95,16 +95,18 @@ WHERE session = (SELECT id FROM session WHERE session = :session)
 ORDER BY position DESC LIMIT :limit;
 
 -- sessions_of_tenant --
--- The index gives the minutes in order; only the sessions of one minute are sorted.
+-- The index gives the minutes in order; only the sessions of one minute are sorted. A name with a tilde is no session's.
 SELECT session, tenant, user, epoch, position, created, updated, ended, due, fence, owner, url, boot, expires, id
 FROM session
-WHERE tenant = :tenant AND minute <= :minute AND (updated, session) < (:updated, :last)
+WHERE tenant = :tenant AND session NOT GLOB '~*'
+    AND minute <= :minute AND (updated, session) < (:updated, :last)
 ORDER BY minute DESC, updated DESC, session DESC LIMIT :limit;
 
 -- sessions_of_user --
 SELECT session, tenant, user, epoch, position, created, updated, ended, due, fence, owner, url, boot, expires, id
 FROM session
-WHERE tenant = :tenant AND user = :user AND minute <= :minute AND (updated, session) < (:updated, :last)
+WHERE tenant = :tenant AND user = :user AND session NOT GLOB '~*'
+    AND minute <= :minute AND (updated, session) < (:updated, :last)
 ORDER BY minute DESC, updated DESC, session DESC LIMIT :limit;
 
 -- due --

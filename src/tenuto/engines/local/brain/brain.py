@@ -15,6 +15,7 @@ from tenuto.engines.local.brain import (
     clock_talk,
     corrections,
     facts,
+    manner,
     questions,
     smalltalk,
     summary,
@@ -32,7 +33,8 @@ from tenuto.engines.local.brain.situation import (
     shown,
 )
 from tenuto.engines.local.brain.snap import snapped
-from tenuto.session.ports import Ask, Context, Forgot, Learned, Ring, Segment
+from tenuto.engines.local.brain.wording import second_person, to_you
+from tenuto.session.ports import Ask, Context, Forgot, Learned, Ring, Segment, Style
 
 Output = Segment | Effect
 """What the brain gives, in order: effects first, then the segments of the reply."""
@@ -73,6 +75,7 @@ class Brain:
         """
         situation = _situation(ask)
         reply = _reply(ask.text, situation)
+        reply = _mannered(reply, situation, ask.context.style, ask.spoken)
         effects: Sequence[Effect] = () if ask.spoken else _new(reply.effects, ask.context, ask.turn)
         return [*effects, *_segments(reply, ask.turn, len(ask.spoken))]
 
@@ -80,6 +83,8 @@ class Brain:
         """Return the sentences that say that an alarm is due."""
         texts = clock_talk.ringing(ring.alarm, ring.context.now, ring.context.timezone)
         cites = (ring.alarm.turn,) if 0 < ring.alarm.turn != ring.turn else ()
+        style = ring.context.style
+        texts = [manner.fit(text, style, [to_you(ring.alarm.text)]) for text in texts]
         return [*_segments(say(*texts, cites=cites), ring.turn, 0)]
 
 
@@ -96,7 +101,20 @@ def _situation(ask: Ask) -> Situation:
         ],
         memories=[m for m in context.memories if not m.turn or m.turn != ask.turn],
         alarms=[a for a in context.alarms if not a.turn or a.turn != ask.turn],
+        recaps=context.recaps,
     )
+
+
+def _mannered(reply: Reply, situation: Situation, style: Style, spoken: Sequence[str]) -> Reply:
+    """Put a reply in the user's manner. What is known of the user stays as it is: it is found again by its words."""
+    if manner.manner(style) == manner.PLAIN and not spoken:
+        return reply
+    known = situation.after(reply.effects)
+    facts_told = [second_person(memory.content) for memory in known.memories]
+    values = [memory.value for memory in (*situation.memories, *known.memories)]
+    alarms = [to_you(alarm.text) for alarm in known.alarms]
+    keep = [*facts_told, *values, *alarms]
+    return Reply(manner.fit_all(reply.sentences, style, keep, spoken), reply.effects)
 
 
 def _new(effects: Sequence[Effect], context: Context, turn: int) -> list[Effect]:

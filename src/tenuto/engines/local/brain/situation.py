@@ -17,6 +17,7 @@ from tenuto.session.ports import (
     Learned,
     Memory,
     Message,
+    Recap,
 )
 
 Effect = Learned | Forgot | AlarmWanted | AlarmDropped
@@ -52,6 +53,8 @@ class Situation:
     memories: Sequence[Memory]
     """What is remembered; a memory learned in this very turn has the number 0."""
     alarms: Sequence[Alarm]
+    recaps: Sequence[Recap] = ()
+    """What was said in conversations of which `messages` tell nothing, in short."""
 
     @property
     def here(self) -> list[Message]:

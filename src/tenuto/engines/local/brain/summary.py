@@ -19,6 +19,7 @@ from tenuto.engines.local.brain.situation import (
 )
 from tenuto.engines.local.brain.wording import listed, second_person, sentence
 from tenuto.session.ports import Message
+from tenuto.session.summary import said_by_user
 
 QUOTED = 5
 """How many things that the user said a summary quotes."""
@@ -99,7 +100,7 @@ def _summary(found: Found, situation: Situation) -> Reply | None:
 def _last_time(found: Found, situation: Situation) -> Reply | None:
     earlier = [m for m in situation.messages if m.conversation != situation.conversation]
     if not earlier:
-        return say("This is our first conversation, as far as I can see.")
+        return _in_short(situation)
     last = earlier[-1].conversation
     said = _said_by_user([m for m in earlier if m.conversation == last])
     if not said:
@@ -107,11 +108,24 @@ def _last_time(found: Found, situation: Situation) -> Reply | None:
     return _quoted(said, "Last time you said")
 
 
+def _in_short(situation: Situation) -> Reply:
+    """Tell of the last conversation what a summary kept of it."""
+    recaps = [recap for recap in situation.recaps if recap.kind == "earlier"]
+    if not recaps:
+        return say("This is our first conversation, as far as I can see.")
+    said = [line for line in said_by_user(recaps[-1].text) if not _META.fullmatch(shown(line))]
+    if not said:
+        return say("We only exchanged a few words last time.")
+    quotes = listed([f'"{shown(line.rstrip(". "))}"' for line in said[-QUOTED:]])
+    return say(f"Last time you said: {quotes}.")
+
+
 def _about(found: Found, situation: Situation) -> Reply | None:
     """Answer "what did we talk about": this conversation, or the last one when this has only begun."""
     if _said_by_user(situation.here):
         return _summary(found, situation)
     others = any(m.conversation != situation.conversation for m in situation.messages)
+    others = others or any(recap.kind == "earlier" for recap in situation.recaps)
     return _last_time(found, situation) if others else _summary(found, situation)
 
 

@@ -1,0 +1,291 @@
+"""Sessions that move: out of a store as a stream of lines, into another one, or beside themselves as a fork.
+
+An import is checked as a whole before any of it is written: the checksum, and that the events can be folded. Up to
+`AT_ONCE` events it is then one atomic append; a longer one is forgotten again when it fails half way.
+"""
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from tenuto import events as e
+from tenuto.errors import (
+    ExportUnsupported,
+    InvalidInput,
+    Refused,
+    SessionNotFound,
+)
+from tenuto.ids import new_epoch, new_id
+from tenuto.session import fold, importers, ports, shares, transfer
+from tenuto.stores import rows
+
+if TYPE_CHECKING:
+    from tenuto.host.host import Tenuto
+
+AT_ONCE = 20_000
+"""Events of one append."""
+PAGE = 1_000
+"""Rows that are read at a time."""
+MOST_BYTES = 1 << 30
+"""Bytes of an import."""
+
+Source = bytes | str | Mapping[str, Any] | Sequence[Any] | Iterable[bytes] | AsyncIterable[bytes]
+"""What can be imported: an export as one object, as its text, or as a stream of its lines; or somebody else's data."""
+
+
+async def export_lines(
+    store: ports.Store, head: ports.Head, upto: int | None = None
+) -> AsyncIterator[bytes]:
+    """Yield the lines of a session's export, with a bounded part of it in RAM.
+
+    Args:
+        upto: The last position; the head when None.
+    """
+    last = head.position if upto is None else upto
+    writer = transfer.Writer(head.session, head.user, last)
+    yield writer.begin()
+    async for row in _rows(store, head.session, last):
+        yield writer.line(row)
+    yield writer.end()
+
+
+async def import_lines(
+    tenuto: "Tenuto",
+    source: Source,
+    *,
+    users: Mapping[str, str] | None = None,
+    session_id: str | None = None,
+    tenant: str = "local",
+    kind: str = "",
+    most: int | None = None,
+) -> list[str]:
+    """Import sessions and return their ids. A session whose id is taken gets a new one.
+
+    Args:
+        source: See `Source`.
+        users: Users by the names that they had.
+        session_id: The id of the session, when it is just one.
+        kind: What somebody else's data is; see `importers.read`.
+        most: How many sessions there may be; None for any number.
+
+    Raises:
+        ExportUnsupported: It is of a format or version that is not known.
+        InvalidInput: It is damaged; the message says where. Nothing was imported.
+        AppendConflict: There is a session of that `session_id`.
+    """
+    found = await _read(source, kind)
+    if isinstance(found, list):
+        journals = [_foreign(tenuto, past, users or {}, tenant) for past in found]
+    else:
+        journals = [(found.name, found.user, found.rows)]
+    if not journals:
+        raise InvalidInput("There is no session in it.")
+    if len(journals) > (most or len(journals)) or (session_id is not None and len(journals) > 1):
+        raise InvalidInput(f"These are {len(journals)} sessions: use `import_sessions`.")
+    return [
+        await _write(
+            tenuto,
+            journal,
+            name=session_id or await _free(tenuto, name),
+            user=(users or {}).get(user, user) or "local",
+            tenant=tenant,
+            users=users or {},
+        )
+        for name, user, journal in journals
+    ]
+
+
+async def fork(tenuto: "Tenuto", head: ports.Head, at: int, session_id: str | None = None) -> str:
+    """Make a session that shares another one's past up to a position, and return its id.
+
+    Alarms that are set then ring in the first session only, and shares are of the first session only.
+
+    Raises:
+        InvalidInput: There is no such position.
+        AppendConflict: There is a session of that id.
+    """
+    if not 1 <= at <= head.position:
+        raise InvalidInput(f"The session has the positions 1 to {head.position}; {at} is none.")
+    journal = [row async for row in _rows(tenuto.store, head.session, at)]
+    state = fold.State()
+    for row in journal:
+        fold.apply(state, rows.to_event(row))
+    if state.ended:
+        raise InvalidInput(f"The session has ended at position {at}: fork it before that.")
+    now = tenuto.clock.now()
+    closing: list[e.Event] = [e.AlarmCancelled(at=now, alarm=number) for number in state.alarms]
+    closing += shares.end_session(state, now)
+    journal += rows.to_rows(at, closing)
+    return await _write(
+        tenuto,
+        journal,
+        name=session_id or new_id(),
+        user=head.user,
+        tenant=head.tenant,
+        users={},
+        origin="fork",
+        source=f"{head.session}@{at}",
+    )
+
+
+async def state_at(store: ports.Store, head: ports.Head, at: int) -> fold.State:
+    """Return the session as it was at a position.
+
+    Raises:
+        InvalidInput: There is no such position.
+    """
+    if not 1 <= at <= head.position:
+        raise InvalidInput(f"The session has the positions 1 to {head.position}; {at} is none.")
+    state = fold.State()
+    async for row in _rows(store, head.session, at):
+        fold.apply(state, rows.to_event(row))
+    return state
+
+
+class _Journal(msgspec.Struct, frozen=True):
+    name: str
+    user: str
+    rows: list[ports.Row]
+
+
+async def _rows(store: ports.Store, session: str, last: int) -> AsyncIterator[ports.Row]:
+    after = 0
+    while after < last:
+        page = await store.read(
+            ports.Read(session=session, after=after, before=last + 1, limit=min(PAGE, last - after))
+        )
+        if not page:
+            raise SessionNotFound
+        for row in page:
+            yield row
+        after = page[-1].position
+
+
+async def _read(source: Source, kind: str) -> _Journal | list[importers.Past]:
+    """Return what there is to import: a journal of Tenuto's own, checked, or what others have kept."""
+    if isinstance(source, Mapping | list | tuple):
+        if not kind and isinstance(source, Mapping) and source.get("format") == transfer.FORMAT:
+            return _journal(list(transfer.to_lines(source)))
+        return importers.read(source if isinstance(source, Mapping) else list(source), kind)
+    lines = [line async for line in _lines(source)]
+    if not lines:
+        raise ExportUnsupported("There is nothing to import.")
+    try:
+        whole = msgspec.json.decode(b"\n".join(lines))
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return _journal(lines)
+    return await _read(whole, kind) if isinstance(whole, dict | list) else _journal(lines)
+
+
+async def _lines(source: Any) -> AsyncIterator[bytes]:
+    """Yield lines without their ends, however they come."""
+    rest, size = b"", 0
+    async for chunk in _chunks(source):
+        size += len(chunk)
+        if size > MOST_BYTES:
+            raise InvalidInput(f"An import may have {MOST_BYTES} bytes.")
+        *whole, rest = (rest + chunk).split(b"\n")
+        for line in whole:
+            if line.strip():
+                yield line
+    if rest.strip():
+        yield rest
+
+
+async def _chunks(source: Any) -> AsyncIterator[bytes]:
+    if isinstance(source, str | bytes):
+        yield source.encode() if isinstance(source, str) else source
+    elif isinstance(source, AsyncIterable):
+        async for chunk in source:
+            yield chunk
+    else:
+        for chunk in source:
+            yield chunk
+
+
+def _journal(lines: list[bytes]) -> _Journal:
+    """Return the journal of an export, after checking all of it."""
+    reader = transfer.Reader(lines[0])
+    found = [row for line in lines[1:] if (row := reader.line(line)) is not None]
+    if not reader.complete:
+        raise InvalidInput("The export is cut: its last line is missing.")
+    _check(found)
+    return _Journal(reader.header.session, reader.header.user, found)
+
+
+def _check(journal: Sequence[ports.Row]) -> None:
+    state = fold.State()
+    for row in journal:
+        try:
+            fold.apply(state, rows.to_event(row))
+        except Refused as error:
+            raise InvalidInput(
+                f"Event {row.position} cannot have happened: {error.message}"
+            ) from None
+    if not journal:
+        raise InvalidInput("The export has no events.")
+
+
+def _foreign(
+    tenuto: "Tenuto", past: importers.Past, users: Mapping[str, str], tenant: str
+) -> tuple[str, str, list[ports.Row]]:
+    user = users.get(past.user, past.user) or "local"
+    made = importers.events(
+        past, tenuto.clock.now(), session="-", tenant=tenant, user=user, epoch=new_epoch()
+    )
+    journal = rows.to_rows(0, made)
+    _check(journal)
+    return past.session, user, journal
+
+
+async def _free(tenuto: "Tenuto", name: str) -> str:
+    """Return the id that a session had, or another one when it is taken or none."""
+    acceptable = 1 <= len(name) <= 100 and name.isprintable() and not set(name) & set("/~")
+    return name if acceptable and await tenuto.store.head(name) is None else new_id()
+
+
+async def _write(
+    tenuto: "Tenuto",
+    journal: Sequence[ports.Row],
+    *,
+    name: str,
+    user: str,
+    tenant: str,
+    users: Mapping[str, str],
+    **more: str,
+) -> str:
+    store, host = tenuto.store, tenuto.id
+    epoch = new_epoch()
+    adopted = [
+        transfer.adopt(row, session=name, tenant=tenant, epoch=epoch, users=users, **more)
+        for row in journal
+    ]
+    state = fold.State()
+    for row in adopted:
+        fold.apply(state, rows.to_event(row))
+    new = ports.NewSession(
+        session=name, tenant=tenant, user=user, epoch=epoch, at=tenuto.clock.now()
+    )
+    lease = await store.create(new, host, tenuto.config.url, tenuto.config.lease)
+    try:
+        for start in range(0, len(adopted), AT_ONCE):
+            part = adopted[start : start + AT_ONCE]
+            await store.append(
+                ports.Append(
+                    session=name,
+                    expected=start,
+                    fence=lease.fence,
+                    rows=part,
+                    at=state.updated,
+                    due=state.due,
+                    ended=state.ended and part[-1] is adopted[-1],
+                )
+            )
+        snapshot = ports.Snapshot(state.position, fold.encode(state))
+        await store.save_snapshot(name, lease.fence, snapshot)
+    except BaseException:
+        await store.forget(name, lease.fence)
+        raise
+    await store.release(name, host)
+    return name

@@ -1,0 +1,258 @@
+"""Sessions that move from host to host, and beside themselves: nothing is lost, and nothing damaged comes in."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+
+from tenuto import Tenuto, TenutoConfig
+from tenuto import events as e
+from tenuto.errors import AppendConflict, ExportUnsupported, InvalidInput, SessionNotFound
+from tenuto.host import migration
+from tenuto.session.config import SessionConfig
+from tenuto.session.ports import Append, Read
+from tenuto.stores.in_memory import InMemoryStore
+
+pytestmark = pytest.mark.virtual
+
+
+@asynccontextmanager
+async def host(store: Any = None) -> AsyncIterator[Tenuto]:
+    async with Tenuto(TenutoConfig(store="memory:", engine="text"), store=store) as tenuto:
+        yield tenuto
+
+
+async def lived(tenuto: Tenuto, name: str = "s1") -> str:
+    """Make a session with a past."""
+    async with tenuto.session(
+        session_id=name, user_id="old_123", config=SessionConfig(instructions="Be kind.")
+    ) as session:
+        async with session.conversation() as conversation:
+            await conversation.send_message("My name is Alice")
+        session.add_memory("Prefers mornings", category="scheduling")
+        async with session.conversation() as conversation:
+            await conversation.send_message("Set a timer for 10 minutes")
+    return name
+
+
+async def bodies(tenuto: Tenuto, name: str) -> list[dict[str, Any]]:
+    found = await tenuto.store.read(Read(session=name, limit=10_000))
+    return [msgspec.json.decode(row.body) for row in found]
+
+
+NAMES = ("session", "tenant", "user", "epoch")
+
+
+async def test_export_and_import_lose_nothing() -> None:
+    async with host() as here, host() as there:
+        name = await lived(here)
+        loaded = await here.load_session(name)
+        data = msgspec.json.decode(msgspec.json.encode(await loaded.export_full()))
+        copy = await there.import_session(data, user_id_mapping={"old_123": "new_456"})
+        assert (copy.session_id, copy.user_id) == ("s1", "new_456")
+        before, after = await bodies(here, name), await bodies(there, name)
+        assert after[1 : len(before)] == before[1:]
+        assert {k: v for k, v in after[0].items() if k not in NAMES} == {
+            k: v for k, v in before[0].items() if k not in NAMES
+        }
+        assert [m.content for m in copy.memories] == [m.content for m in loaded.memories]
+        assert copy.config.instructions == "Be kind."
+        reply = await copy.send_message("What is my name?")
+        assert "Alice" in reply.text
+
+
+async def test_a_second_export_equals_the_first_ids_apart() -> None:
+    async with host() as here, host() as there:
+        name = await lived(here)
+        first = [line async for line in here.export_session(name)]
+        await there.import_sessions(iter(first))
+        second = [line async for line in there.export_session(name)]
+        assert second[2:-1] == first[2:-1]
+
+
+async def test_it_streams() -> None:
+    async with host() as here, host() as there:
+        name = await lived(here)
+        assert await there.import_sessions(here.export_session(name)) == [name]
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000_000])
+async def test_lines_may_come_in_any_pieces(size: int) -> None:
+    async with host() as here, host() as there:
+        name = await lived(here)
+        text = b"".join([line async for line in here.export_session(name)])
+
+        def pieces() -> Iterator[bytes]:
+            for start in range(0, len(text), size):
+                yield text[start : start + size]
+
+        assert await there.import_sessions(pieces()) == [name]
+        assert await there.import_sessions(text.decode(), session_id="again") == ["again"]
+
+
+async def test_a_taken_id_gets_a_new_one_and_a_chosen_one_conflicts() -> None:
+    async with host() as tenuto:
+        name = await lived(tenuto)
+        data = await (await tenuto.load_session(name)).export_full()
+        (other,) = await tenuto.import_sessions(data)
+        assert other != name
+        with pytest.raises(AppendConflict):
+            await tenuto.import_sessions(data, session_id=name)
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (lambda lines: lines[:-1], "last line is missing"),
+        (lambda lines: [*lines[:3], *lines[4:]], "checksum|last line|no event"),
+        (
+            lambda lines: [*lines[:4], lines[4].replace(b"Alice", b"Mallory"), *lines[5:]],
+            "checksum",
+        ),
+    ],
+)
+async def test_what_is_damaged_changes_nothing(change: Any, error: str) -> None:
+    async with host() as here, host() as there:
+        name = await lived(here)
+        lines = [line async for line in here.export_session(name)]
+        damaged = change(lines)
+        assert damaged != lines
+        with pytest.raises(InvalidInput, match=error):
+            await there.import_sessions(iter(damaged))
+        with pytest.raises(SessionNotFound):
+            await there.head(name)
+
+
+async def test_a_journal_that_cannot_have_happened_is_refused() -> None:
+    async with host() as tenuto:
+        name = await lived(tenuto)
+        data = await (await tenuto.load_session(name)).export_full()
+        from tenuto.session.ports import Row
+        from tenuto.session.transfer import Writer, to_lines
+
+        rows = [Row(n, "x", line) for n, line in enumerate(list(to_lines(data))[1:-1], 1)]
+        del rows[1]
+        writer = Writer(name, "u", len(rows))
+        forged = [writer.begin(), *(writer.line(row) for row in rows), writer.end()]
+        with pytest.raises(InvalidInput, match="cannot have happened"):
+            await tenuto.import_sessions(iter(forged), session_id="forged")
+        empty = Writer(name, "u", 0)
+        with pytest.raises(InvalidInput, match="no events"):
+            await tenuto.import_sessions(iter([empty.begin(), empty.end()]))
+
+
+@pytest.mark.parametrize("data", [b"", "  ", b"hello", {"format": "other"}, []])
+async def test_what_is_no_session_is_refused(data: Any) -> None:
+    async with host() as tenuto:
+        with pytest.raises((ExportUnsupported, InvalidInput)):
+            await tenuto.import_sessions(data, kind="map" if data == {"format": "other"} else "")
+
+
+async def test_a_later_version_is_refused() -> None:
+    async with host() as tenuto:
+        data = await (await tenuto.load_session(await lived(tenuto))).export_full()
+        with pytest.raises(ExportUnsupported, match="version 9"):
+            await tenuto.import_session({**data, "version": 9})
+
+
+async def test_a_chat_of_openai_goes_on() -> None:
+    async with host() as tenuto:
+        chat = [
+            {"role": "system", "content": "You are a tutor."},
+            {"role": "user", "content": "My name is Alice"},
+            {"role": "assistant", "content": "Hello Alice"},
+        ]
+        session = await tenuto.import_session(msgspec.json.encode(chat))
+        assert session.config.instructions == "You are a tutor."
+        page = await session.history()
+        assert [m.text for m in page.messages] == ["My name is Alice", "Hello Alice"]
+        conversation = session.resume_conversation()
+        assert conversation.conversation_id == "imported"
+
+
+async def test_a_map_is_many_sessions() -> None:
+    async with host() as tenuto:
+        data = {
+            "a": {"conversationHistory": [{"role": "user", "content": "Hi"}]},
+            "b": {"conversationHistory": []},
+        }
+        assert sorted(await tenuto.import_sessions(data)) == ["a", "b"]
+        with pytest.raises(InvalidInput, match="2 sessions"):
+            await tenuto.import_session(data)
+        with pytest.raises(InvalidInput, match="2 sessions"):
+            await tenuto.import_sessions(data, session_id="c")
+
+
+async def test_half_an_import_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(InMemoryStore):
+        appended = 0
+
+        async def append(self, append: Append) -> None:
+            self.appended += 1
+            if self.appended == 2:
+                raise OSError("no space")
+            await super().append(append)
+
+    monkeypatch.setattr(migration, "AT_ONCE", 5)
+    store = Full()
+    async with host() as here, host(store) as there:
+        name = await lived(here)
+        with pytest.raises(OSError, match="no space"):
+            await there.import_sessions(here.export_session(name))
+        assert await store.head(name) is None
+        assert await there.import_sessions(here.export_session(name)) == [name]
+
+
+async def test_a_fork_shares_the_past_and_nothing_else() -> None:
+    async with host() as tenuto:
+        session = await tenuto.load_session(await lived(tenuto))
+        at = session.position
+        other = await session.fork(session_id="other")
+        assert (other.session_id, other.user_id) == ("other", "old_123")
+        assert other.alarms == []
+        assert len(session.alarms) == 1
+        assert "Alice" in (await other.send_message("What is my name?")).text
+        await other.send_message("My name is Bob")
+        assert "Alice" in (await session.send_message("What is my name?")).text
+        created = (await bodies(tenuto, "other"))[0]
+        assert (created["origin"], created["source"]) == ("fork", f"s1@{at}")
+
+
+async def test_a_fork_at_a_position_knows_only_what_was_before() -> None:
+    async with host() as tenuto:
+        session = await tenuto.load_session(await lived(tenuto))
+        found = await bodies(tenuto, "s1")
+        first = next(n for n, body in enumerate(found, 1) if body["type"] == "conversation.ended")
+        other = await session.fork(at=first)
+        assert next(m.text for m in (await other.history()).messages) == "My name is Alice"
+        assert len((await other.history()).messages) == 2
+        for wrong in (0, session.position + 1):
+            with pytest.raises(InvalidInput, match="positions 1 to"):
+                await session.fork(at=wrong)
+            with pytest.raises(InvalidInput, match="positions 1 to"):
+                await tenuto.state_at("s1", wrong)
+        with pytest.raises(AppendConflict):
+            await session.fork(session_id="s1")
+
+
+async def test_a_fork_of_an_ended_session_is_taken_before_its_end() -> None:
+    async with host() as tenuto:
+        name = await lived(tenuto)
+        await tenuto.end_session(name)
+        head = await tenuto.head(name)
+        with pytest.raises(InvalidInput, match="has ended at position"):
+            await migration.fork(tenuto, head, head.position)
+        assert await migration.fork(tenuto, head, head.position - 1, "back") == "back"
+        assert (await tenuto.state_at("back", 1)).session == "back"
+
+
+async def test_the_state_at_a_position_is_the_state_of_then() -> None:
+    async with host() as tenuto:
+        name = await lived(tenuto)
+        found = await bodies(tenuto, name)
+        for position in range(1, len(found) + 1):
+            state = await tenuto.state_at(name, position)
+            said = [b for b in found[:position] if b["type"] == e.TAGS[e.MessageAdded]]
+            assert (state.position, state.messages) == (position, len(said))

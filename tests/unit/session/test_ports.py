@@ -1,0 +1,29 @@
+"""The little that the ports decide by themselves."""
+
+import pytest
+
+from tenuto.errors import InvalidInput
+from tenuto.session.ports import Capabilities, role
+
+
+@pytest.mark.parametrize(
+    ("accepted", "temperature", "given"),
+    [
+        (None, 0.3, 0.3),
+        (None, None, None),
+        ((0.6, 1.2), None, None),
+        ((0.6, 1.2), 0.3, 0.6),
+        ((0.6, 1.2), 0.8, 0.8),
+        ((0.6, 1.2), 2.0, 1.2),
+    ],
+)
+def test_a_temperature_is_brought_into_the_range_of_the_engine(
+    accepted: tuple[float, float] | None, temperature: float | None, given: float | None
+) -> None:
+    assert Capabilities(name="x", temperature=accepted).clamped(temperature) == given
+
+
+def test_a_role_has_a_second_name() -> None:
+    assert (role("assistant"), role("tool")) == ("agent", "tool")
+    with pytest.raises(InvalidInput, match="user, agent, assistant, system, tool"):
+        role("bot")
