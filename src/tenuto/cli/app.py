@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tenuto import __version__
-from tenuto.cli import chat, doctor, keys, serve, sessions, talk
+from tenuto.cli import chat, doctor, keys, serve, sessions, stats, talk
 from tenuto.cli.options import Surroundings
 from tenuto.cli.output import Misused, Output
 from tenuto.errors import TenutoError
@@ -33,6 +33,7 @@ app.command("talk")(talk.talk)
 app.command("chat")(chat.chat)
 app.add_typer(sessions.app, name="sessions")
 app.add_typer(keys.app, name="keys")
+app.command("stats")(stats.stats)
 app.command("doctor")(doctor.doctor)
 
 

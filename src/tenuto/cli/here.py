@@ -1,13 +1,14 @@
 """Sessions in a store that this process opens itself."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from tenuto.cli.reach import LOCAL_TENANT, Answer, Entry, Summary, Transcript
 from tenuto.host.host import Tenuto
+from tenuto.session.analytics_part import Report
+from tenuto.session.conversation import Conversation
 from tenuto.session.ports import Head, Query
-from tenuto.session.session import Conversation
 from tenuto.settings import TenutoConfig
 
 
@@ -45,11 +46,25 @@ class Here:
         async for row in self._tenuto.watch(session, tenant=LOCAL_TENANT, after=after):
             yield Entry(row.position, row.body)
 
+    async def analytics(self, session: str) -> Report:
+        return await self._tenuto.analytics(session, tenant=LOCAL_TENANT)
+
     async def end(self, session: str) -> None:
         await self._tenuto.end_session(session, tenant=LOCAL_TENANT)
 
     async def forget(self, session: str) -> None:
         await self._tenuto.forget_session(session, tenant=LOCAL_TENANT)
+
+    async def take_over(
+        self,
+        source: AsyncIterator[bytes],
+        users: Mapping[str, str],
+        name: str | None,
+        kind: str,
+    ) -> Sequence[str]:
+        return await self._tenuto.import_sessions(
+            source, user_id_mapping=users, session_id=name, tenant=LOCAL_TENANT, kind=kind
+        )
 
     @asynccontextmanager
     async def dialogue(

@@ -4,7 +4,7 @@ Both are the same to a command: `Sessions`. A session that a running server owns
 that is `SessionLocked`, and the way is to go through the server.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +13,7 @@ import msgspec
 from tenuto.settings import TenutoConfig
 
 if TYPE_CHECKING:
+    from tenuto.session.analytics_part import Report
     from tenuto.session.ports import Message
 
 LOCAL_TENANT = "local"
@@ -95,12 +96,30 @@ class Sessions(Protocol):
         """Give every event after a position, then each one as it comes, until the session ends."""
         ...
 
+    async def analytics(self, session: str) -> "Report":
+        """Return what was counted of a session.
+
+        Raises:
+            SessionNotFound: There is none of that id.
+        """
+        ...
+
     async def end(self, session: str) -> None:
         """End a session. Its history stays."""
         ...
 
     async def forget(self, session: str) -> None:
         """Erase a session and all that was said in it."""
+        ...
+
+    async def take_over(
+        self,
+        source: AsyncIterator[bytes],
+        users: Mapping[str, str],
+        name: str | None,
+        kind: str,
+    ) -> Sequence[str]:
+        """Import sessions and return their ids; see `Tenuto.import_sessions`."""
         ...
 
     def dialogue(

@@ -8,12 +8,14 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from tenuto.cli import options
+from tenuto.cli import moving, options
 from tenuto.cli.output import Misused, Output, ago
 from tenuto.cli.reach import Entry, Sessions, Summary, Where
 from tenuto.clock import SystemClock
 
-app = typer.Typer(help="List, read, follow, end and forget sessions.", no_args_is_help=True)
+app = typer.Typer(help="List, read, follow, move, end and forget sessions.", no_args_is_help=True)
+app.command("export")(moving.export)
+app.command("import")(moving.import_)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The session: see tenuto sessions list.")]
 
@@ -130,25 +132,32 @@ def replay(
         float,
         typer.Option(min=0, help="1 as it happened, 2 twice as fast; 0 without waiting."),
     ] = 0.0,
+    at: Annotated[
+        int | None,
+        typer.Option("--at", metavar="POSITION", help="Show the session as it was then instead."),
+    ] = None,
     store: options.Store = None,
     server: options.Server = None,
     key: options.Key = None,
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> None:
-    """Show all that happened in a session, from its beginning."""
+    """Show all that happened in a session, from its beginning; or the session as it was at a position."""
     out = Output(as_json)
     where = _where(context, config, store, server, key)
 
     async def command() -> None:
         async with options.surroundings(context).reach(where) as sessions:
+            if at is not None:
+                await moving.show_at(out, sessions, session, at)
+                return
             head = (await sessions.summary(session)).position
             before: float | None = None
             async for entry in _until(sessions.watch(session, 0), head):
-                at = float(msgspec.json.decode(entry.body)["at"])
+                when = float(msgspec.json.decode(entry.body)["at"])
                 if speed and before is not None:
-                    await asyncio.sleep(min(LONGEST_PAUSE, max(0.0, at - before) / speed))
-                before = at
+                    await asyncio.sleep(min(LONGEST_PAUSE, max(0.0, when - before) / speed))
+                before = when
                 _put_entry(out, entry)
 
     options.go(command)

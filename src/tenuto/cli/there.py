@@ -1,6 +1,6 @@
 """Sessions of a running server: over HTTP, and for talking over `tenuto.v1`."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from urllib.parse import quote
@@ -8,12 +8,14 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from tenuto.cli.output import Misused
 from tenuto.cli.reach import Dialogue, Entry, Summary, Transcript
 from tenuto.cli.written import WireDialogue
 from tenuto.client.client import Client
 from tenuto.client.rest import Rest, Session
 from tenuto.client.returning import typed_error
 from tenuto.errors import InvalidInput, StoreUnavailable, TenutoError
+from tenuto.session.analytics_part import Report
 from tenuto.session.ports import Message
 from tenuto.wire.native import EndConversation, StartConversation
 
@@ -96,11 +98,25 @@ class There:
                 f"The server at {self.url} went away ({type(error).__name__})."
             ) from error
 
+    async def analytics(self, session: str) -> Report:
+        return msgspec.convert(await self.rest.analytics(session), Report)
+
     async def end(self, session: str) -> None:
         await self.rest.end(session)
 
     async def forget(self, session: str) -> None:
         await self.rest.forget(session)
+
+    async def take_over(
+        self,
+        source: AsyncIterator[bytes],
+        users: Mapping[str, str],
+        name: str | None,
+        kind: str,
+    ) -> Sequence[str]:
+        raise Misused(
+            "A server takes no imports: import into its store, with --store in place of --server. It may be running."
+        )
 
     @asynccontextmanager
     async def dialogue(self, session: str | None, user: str | None) -> AsyncIterator[Dialogue]:

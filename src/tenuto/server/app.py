@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tenuto.clock import Clock
 from tenuto.errors import TenutoError
-from tenuto.server import events, health, openapi, pages, replies, rest
+from tenuto.server import events, health, openapi, pages, replies, rest, sharing
 from tenuto.server.limits import Limits
 from tenuto.server.reception import Arrival, Host, MakeWire, Reception
 from tenuto.server.requests import asking
@@ -79,6 +79,7 @@ def create_app(
 
     routes: list[BaseRoute] = [
         *rest.routes(),
+        *sharing.routes(),
         Route("/sessions/{session_id}/events", events.listen, methods=["GET"]),
         Route("/sessions/{session_id}/attach", _not_upgraded, methods=["GET"]),
         WebSocketRoute("/sessions/{session_id}/attach", Attach(desk)),

@@ -23,7 +23,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of a request's head."""
     body_seconds: float = 10.0
     """Seconds in which the body of a request must be there."""
-    body_bytes: int = 64 * 1024
+    body_bytes: int = 256 * 1024
     """Bytes of a request's body."""
     json_depth: int = 16
     """Objects and arrays inside each other."""

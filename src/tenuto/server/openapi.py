@@ -10,8 +10,9 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tenuto.server import health, replies, rest
+from tenuto.server import health, replies, rest, settings_wanted, sharing
 from tenuto.server.requests import reception
+from tenuto.session.analytics_part import Report
 
 VERSION = "1"
 """Of the HTTP interface."""
@@ -21,17 +22,26 @@ _BODIES = (
     rest.SessionShown,
     rest.SessionPage,
     rest.HistoryShown,
+    Report,
     rest.Ending,
     rest.TicketWanted,
     rest.Ticket,
+    sharing.ShareWanted,
+    sharing.ShareMade,
+    sharing.SharesShown,
+    sharing.AccessWanted,
+    sharing.AccessGiven,
+    sharing.PastWanted,
+    sharing.NoteWanted,
+    sharing.NoteShown,
     health.Health,
     replies.Refusal,
 )
 _REASONS = {
     400: "Something in the request is wrong.",
-    401: "No API key, or one that is not known.",
-    403: "Pages of that origin may not talk to this server.",
-    404: "There is no such session, or it is not yours.",
+    401: "No API key or share token, or one that is not known.",
+    403: "Pages of that origin may not talk to this server, or the share does not allow it.",
+    404: "There is no such session or share, or it is not yours.",
     408: "The request did not come in time.",
     409: "The session is not in a state for that, or another host has it.",
     413: "The body is too large.",
@@ -40,6 +50,7 @@ _REASONS = {
     426: "This is for WebSockets.",
     429: "A limit was passed.",
     500: "Something went wrong in the server.",
+    501: "A setting needs something that is not installed on this server.",
     503: "The server or its store cannot answer now.",
     507: "There is no space left.",
 }
@@ -52,6 +63,7 @@ def describe(*, keyed: bool) -> dict[str, Any]:
     schemas, components = msgspec.json.schema_components(
         _BODIES, ref_template="#/components/schemas/{name}"
     )
+    settings_wanted.complete(components)
     paths = _paths(dict(zip(_BODIES, schemas, strict=True)))
     document: dict[str, Any] = {
         "openapi": "3.1.0",
@@ -70,7 +82,8 @@ def describe(*, keyed: bool) -> dict[str, Any]:
         document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         for path, operations in paths.items():
             for operation in operations.values():
-                operation["security"] = [{"key": []}] if path.startswith("/sessions") else []
+                keyed_path = path.startswith(("/sessions", "/shared"))
+                operation["security"] = [{"key": []}] if keyed_path else []
     return document
 
 
@@ -98,7 +111,7 @@ def _paths(named: dict[type, Any]) -> dict[str, dict[str, Any]]:
                 "operationId": "createSession",
                 "summary": "Make a session",
                 "requestBody": _request(named[rest.SessionWanted]),
-                "responses": reply(201, rest.SessionShown, *_WITH_BODY, 409),
+                "responses": reply(201, rest.SessionShown, *_WITH_BODY, 409, 501),
             },
             "get": {
                 "operationId": "listSessions",
@@ -130,6 +143,14 @@ def _paths(named: dict[type, Any]) -> dict[str, dict[str, Any]]:
                 "responses": reply(200, rest.HistoryShown, 400, 404),
             }
         },
+        "/sessions/{session_id}/analytics": {
+            "get": {
+                "operationId": "showAnalytics",
+                "summary": "Show what was counted of a session",
+                "parameters": one,
+                "responses": reply(200, Report, 404),
+            }
+        },
         "/sessions/{session_id}/end": {
             "post": {
                 "operationId": "endSession",
@@ -146,6 +167,63 @@ def _paths(named: dict[type, Any]) -> dict[str, dict[str, Any]]:
                 "parameters": one,
                 "requestBody": _request(named[rest.TicketWanted]),
                 "responses": reply(201, rest.Ticket, *_WITH_BODY, 404, 409),
+            }
+        },
+        "/sessions/{session_id}/shares": {
+            "post": {
+                "operationId": "shareSession",
+                "summary": "Let another user see a session",
+                "parameters": one,
+                "requestBody": _request(named[sharing.ShareWanted], required=True),
+                "responses": reply(201, sharing.ShareMade, *_WITH_BODY, 404, 409),
+            },
+            "get": {
+                "operationId": "listShares",
+                "summary": "List the shares of a session, oldest first",
+                "parameters": one,
+                "responses": reply(200, sharing.SharesShown, 404),
+            },
+        },
+        "/sessions/{session_id}/shares/{share}": {
+            "delete": {
+                "operationId": "revokeShare",
+                "summary": "Take a share back, and every one that was granted out of it",
+                "parameters": [
+                    *one,
+                    {
+                        "name": "share",
+                        "in": "path",
+                        "required": True,
+                        "schema": {"type": "integer", "minimum": 1, "maximum": 2**53},
+                    },
+                ],
+                "responses": {"204": {"description": "It is of no use any more."}}
+                | _replies(named, {}, (404, 409, 507)),
+            },
+        },
+        "/shared/access": {
+            "post": {
+                "operationId": "accessShared",
+                "summary": "Let in the user of a share: a ticket to attach with, as an observer",
+                "requestBody": _request(named[sharing.AccessWanted], required=True),
+                "responses": reply(201, sharing.AccessGiven, *_WITH_BODY, 409),
+            }
+        },
+        "/shared/history": {
+            "post": {
+                "operationId": "readSharedHistory",
+                "summary": "Read the history of a shared session, newest last, in pages",
+                "parameters": _query(rest.HistoryAsked),
+                "requestBody": _request(named[sharing.PastWanted], required=True),
+                "responses": reply(200, rest.HistoryShown, *_WITH_BODY, 409),
+            }
+        },
+        "/shared/notes": {
+            "post": {
+                "operationId": "addSharedNote",
+                "summary": "Add a note to a shared session",
+                "requestBody": _request(named[sharing.NoteWanted], required=True),
+                "responses": reply(201, sharing.NoteShown, *_WITH_BODY, 409),
             }
         },
         "/sessions/{session_id}/events": {
@@ -206,8 +284,8 @@ def _replies(
     return table
 
 
-def _request(schema: Any) -> dict[str, Any]:
-    return {"required": False, "content": {"application/json": {"schema": schema}}}
+def _request(schema: Any, *, required: bool = False) -> dict[str, Any]:
+    return {"required": required, "content": {"application/json": {"schema": schema}}}
 
 
 def _path_parameter() -> dict[str, Any]:

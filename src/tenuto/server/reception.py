@@ -6,7 +6,7 @@ One `Reception` belongs to a server. REST asks it who is calling; the two doors 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -17,6 +17,7 @@ from tenuto.security.grants import Admission, Keys, Tickets
 from tenuto.server.auth import Access, Asking, Caller, is_loopback
 from tenuto.server.limits import Limits, Occupancy
 from tenuto.server.replies import Draining, NotUpgraded
+from tenuto.session.analytics_part import Report
 from tenuto.session.config import SessionConfig
 from tenuto.session.ports import Head, Message, Query, Row
 from tenuto.settings import TenutoConfig
@@ -51,17 +52,28 @@ class Host(Protocol):
         *,
         user_id: str | None = None,
         session_id: str | None = None,
-        config: SessionConfig | None = None,
+        config: SessionConfig | Mapping[str, Any] | None = None,
+        preset: SessionConfig | str | None = None,
         tenant: str = "local",
     ) -> Awaitable[Any]: ...
 
     async def head(self, session_id: str, *, tenant: str) -> Head: ...
+
+    async def peek(self, session_id: str, *, tenant: str) -> Any: ...
+
+    async def load_session(self, session_id: str, *, tenant: str) -> Any: ...
+
+    async def access_shared_session(
+        self, share_token: str, user_id: str, *, tenant: str, live: bool = True
+    ) -> Any: ...
 
     async def sessions(self, query: Query) -> Sequence[Head]: ...
 
     async def history(
         self, session_id: str, *, tenant: str, before: int | None = None, limit: int = 50
     ) -> Page: ...
+
+    async def analytics(self, session_id: str, *, tenant: str) -> Report: ...
 
     def watch(self, session_id: str, *, tenant: str, after: int = 0) -> AsyncIterator[Row]: ...
 

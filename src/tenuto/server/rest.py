@@ -20,9 +20,9 @@ from tenuto.ids import new_id
 from tenuto.security.grants import TICKET_LIFE, Admission
 from tenuto.server import replies
 from tenuto.server.body import read_json
-from tenuto.server.reception import Reception
+from tenuto.server.reception import Page, Reception
 from tenuto.server.requests import asking, reception, session_path
-from tenuto.session import config as session_config
+from tenuto.server.settings_wanted import SettingsWanted
 from tenuto.session.ports import Head, Message, Query
 
 SessionId = Annotated[
@@ -54,7 +54,12 @@ class SessionWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Whose it is; the local user's when it is left out."""
     session_id: SessionId | None = None
     """Its name; made up when it is left out."""
-    config: session_config.SessionConfig | None = None
+    config: SettingsWanted | None = None
+    """Its settings; those of the preset, or the host's, where they are left out."""
+    preset: Literal["conversation", "task_oriented", "educational", "customer_support"] | None = (
+        None
+    )
+    """Settings that go well together."""
 
 
 class SessionShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +85,7 @@ class SessionPage(msgspec.Struct, frozen=True, kw_only=True):
     """`cursor` of the next page."""
 
 
-class SessionsAsked(msgspec.Struct, frozen=True, kw_only=True):
+class SessionsAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     user_id: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] | None = None
     """Only this user's."""
     limit: PageSize = 50
@@ -112,7 +117,7 @@ class HistoryShown(msgspec.Struct, frozen=True, kw_only=True):
     """`before` of the page before it in time."""
 
 
-class HistoryAsked(msgspec.Struct, frozen=True, kw_only=True):
+class HistoryAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     before: Position | None = None
     """Only what came before this; `next` of the page before."""
     limit: PageSize = 50
@@ -161,9 +166,12 @@ async def create(request: Request) -> Response:
     caller = desk.caller(asking(request.scope))
     wanted = await read_json(request, SessionWanted, desk.limits)
     name = wanted.session_id or new_id()
-    config = wanted.config and session_config.build(session_config.differences(wanted.config))
     await desk.tenuto.create_session(
-        user_id=wanted.user_id, session_id=name, config=config, tenant=caller.tenant
+        user_id=wanted.user_id,
+        session_id=name,
+        config=wanted.config.given if wanted.config is not None else None,
+        preset=wanted.preset,
+        tenant=caller.tenant,
     )
     head = await desk.tenuto.head(name, tenant=caller.tenant)
     where = session_path(request, name)
@@ -174,7 +182,7 @@ async def browse(request: Request) -> Response:
     """List sessions."""
     desk = reception(request)
     caller = desk.caller(asking(request.scope))
-    asked = _query(request, SessionsAsked)
+    asked = asked_in_query(request, SessionsAsked)
     # One more than asked for tells whether there is a next page.
     heads = await desk.tenuto.sessions(
         Query(
@@ -191,25 +199,30 @@ async def browse(request: Request) -> Response:
 
 async def show(request: Request) -> Response:
     """Show a session."""
-    return replies.Json(_shown(await _head(request)))
+    return replies.Json(_shown(await find_head(request)))
 
 
 async def history(request: Request) -> Response:
     """Read the history."""
-    head = await _head(request)
-    asked = _query(request, HistoryAsked)
+    head = await find_head(request)
+    asked = asked_in_query(request, HistoryAsked)
     page = await reception(request).tenuto.history(
         head.session, tenant=head.tenant, before=asked.before, limit=asked.limit
     )
-    return replies.Json(
-        HistoryShown(messages=[_message(message) for message in page.messages], next=page.next)
-    )
+    return replies.Json(history_shown(page))
+
+
+async def analytics(request: Request) -> Response:
+    """Show what was counted of a session."""
+    head = await find_head(request)
+    report = await reception(request).tenuto.analytics(head.session, tenant=head.tenant)
+    return replies.Json(report)
 
 
 async def end(request: Request) -> Response:
     """End a session. Its history can still be read."""
     desk = reception(request)
-    head = await _head(request)
+    head = await find_head(request)
     how = await read_json(request, Ending, desk.limits)
     await desk.tenuto.end_session(head.session, tenant=head.tenant, reason=how.reason)
     return replies.Json(_shown(await desk.tenuto.head(head.session, tenant=head.tenant)))
@@ -217,7 +230,7 @@ async def end(request: Request) -> Response:
 
 async def forget(request: Request) -> Response:
     """Erase a session, with everything in it."""
-    head = await _head(request)
+    head = await find_head(request)
     await reception(request).tenuto.forget_session(head.session, tenant=head.tenant)
     return Response(status_code=204)
 
@@ -225,7 +238,7 @@ async def forget(request: Request) -> Response:
 async def ticket(request: Request) -> Response:
     """Give out a ticket, with which one client can attach once."""
     desk = reception(request)
-    head = await _head(request)
+    head = await find_head(request)
     wanted = await read_json(request, TicketWanted, desk.limits)
     if head.ended:
         raise SessionEnded()
@@ -234,7 +247,7 @@ async def ticket(request: Request) -> Response:
         Admission(tenant=head.tenant, session=head.session, role=wanted.role), origin=origin
     )
     return replies.Json(
-        Ticket(ticket=granted, expires_in=TICKET_LIFE, url=_attach_url(request, desk, head)), 201
+        Ticket(ticket=granted, expires_in=TICKET_LIFE, url=attach_url(request, desk, head)), 201
     )
 
 
@@ -250,6 +263,7 @@ def routes() -> list[Route]:
         route("/sessions/{session_id}", "GET", show),
         route("/sessions/{session_id}", "DELETE", forget),
         route("/sessions/{session_id}/history", "GET", history),
+        route("/sessions/{session_id}/analytics", "GET", analytics),
         route("/sessions/{session_id}/end", "POST", end),
         route("/sessions/{session_id}/tickets", "POST", ticket),
     ]
@@ -266,7 +280,18 @@ def time_text(seconds: float) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-async def _head(request: Request) -> Head:
+def history_shown(page: Page) -> HistoryShown:
+    """Return a page of a history as it is written in replies."""
+    return HistoryShown(messages=[_message(message) for message in page.messages], next=page.next)
+
+
+async def find_head(request: Request) -> Head:
+    """Return what is known of the session that a request is about, if it is the caller's.
+
+    Raises:
+        NotAuthenticated: The caller is not known.
+        SessionNotFound: There is no such session, or it is another tenant's.
+    """
     desk = reception(request)
     caller = desk.caller(asking(request.scope))
     head = await desk.tenuto.head(request.path_params["session_id"], tenant=caller.tenant)
@@ -302,7 +327,12 @@ def _message(message: Message) -> MessageShown:
 Asked = TypeVar("Asked")
 
 
-def _query(request: Request, kind: type[Asked]) -> Asked:
+def asked_in_query(request: Request, kind: type[Asked]) -> Asked:
+    """Return what the query of a request asks for.
+
+    Raises:
+        InvalidInput: It does not fit, or names something twice.
+    """
     values: dict[str, Any] = {}
     for name, value in request.query_params.multi_items():
         if name in values:
@@ -326,7 +356,8 @@ def _from_cursor(cursor: str | None) -> tuple[float, str] | None:
     return float(updated), unquote(session)
 
 
-def _attach_url(request: Request, desk: Reception, head: Head) -> str:
+def attach_url(request: Request, desk: Reception, head: Head) -> str:
+    """Return where a client opens the WebSocket of a session."""
     path = session_path(request, head.session) + "/attach"
     # While another host holds the session, clients are better off there.
     away = head.url if head.expires > 0 and head.url else desk.tenuto.config.url

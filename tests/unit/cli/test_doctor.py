@@ -1,15 +1,20 @@
 """`tenuto doctor`: what it says of stores, keys and ports that are as they should be, and of others."""
 
+import asyncio
 import socket
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
 
+from tenuto import SessionConfig, Tenuto
 from tenuto.cli.doctor import (
     Finding,
+    check_analytics,
     check_door,
     check_installation,
+    check_sessions,
     check_store,
     check_variables,
 )
@@ -106,3 +111,73 @@ def test_a_person_sees_what_is_broken(tenuto: Command) -> None:
     assert "✗ settings" in ran.out
     assert "TENUTO_PORT cannot be 'many'" in ran.out
     assert "mend: unset TENUTO_STOER" in ran.out
+
+
+# ------------------------------------------------------------------------------------------------------------- analytics
+
+
+def test_a_store_that_cannot_be_written_to_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    with_one_session(tmp_path)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    finding = of_store(tmp_path / "t.db")
+    assert (finding.state, finding.mend[:5]) == ("broken", "chmod")
+
+
+def test_hours_without_a_time_zone_are_worth_knowing() -> None:
+    _, finding = check_analytics(TenutoConfig())
+    assert finding.state == "note" and "UTC" in finding.found
+    for config in (
+        TenutoConfig(timezone="Europe/Rome"),
+        TenutoConfig(agent={"timezone": "Europe/Rome"}),
+    ):
+        _, finding = check_analytics(config)
+        assert (finding.state, finding.mend) == ("ok", "") and "Europe/Rome" in finding.found
+
+
+def test_analytics_that_are_off_are_worth_knowing() -> None:
+    _, finding = check_analytics(TenutoConfig(agent={"enable_analytics": False}))
+    assert finding.state == "note" and "off" in finding.found
+
+
+def test_topics_need_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tenuto.cli import doctor
+
+    monkeypatch.setattr(doctor, "INSIGHT", ("no_module_of_this_name",))
+    finding, _ = check_analytics(TenutoConfig())
+    assert (finding.state, finding.mend) == ("note", "pip install 'tenuto[insight]'")
+
+
+def with_one_session(tmp_path: Path, **settings: Any) -> TenutoConfig:
+    """Make a store with one session, in which two facts are remembered."""
+    config = TenutoConfig(store=f"sqlite:///{tmp_path / 't.db'}", engine="text")
+
+    async def make() -> None:
+        async with Tenuto(config) as tenuto:
+            session = tenuto.create_session(session_id="s1", config=SessionConfig(**settings))
+            async with session:
+                session.add_memory("Likes the sound of rain on a tin roof.")
+
+    asyncio.run(make())
+    return config
+
+
+def test_sessions_in_good_order_are_counted(tmp_path: Path) -> None:
+    (finding,) = check_sessions(with_one_session(tmp_path))
+    assert (finding.state, finding.found) == ("ok", "1 looked at")
+
+
+def test_sessions_that_want_something_are_named(tmp_path: Path) -> None:
+    off, full = check_sessions(
+        with_one_session(tmp_path, enable_analytics=False, max_memory_size=12)
+    )
+    assert (off.state, off.found) == ("note", "off in s1")
+    assert full.state == "note" and "80% full in s1" in full.found
+
+
+def test_a_store_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+    (finding,) = check_sessions(TenutoConfig(store=f"sqlite:///{tmp_path / 'none' / 't.db'}"))
+    assert finding.state == "broken"

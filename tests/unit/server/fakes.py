@@ -3,7 +3,7 @@ the server alone.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,7 +12,9 @@ import msgspec
 from tenuto.errors import AppendConflict, SessionEnded, SessionNotFound
 from tenuto.server.limits import Limits
 from tenuto.server.reception import Admit
+from tenuto.session.analytics_part import Report, report
 from tenuto.session.config import SessionConfig
+from tenuto.session.fold import State
 from tenuto.session.ports import Head, Message, Query, Row
 from tenuto.settings import TenutoConfig
 from tenuto.transports.carrier import Carrier
@@ -101,7 +103,8 @@ class FakeHost:
         *,
         user_id: str | None = None,
         session_id: str | None = None,
-        config: SessionConfig | None = None,
+        config: SessionConfig | Mapping[str, Any] | None = None,
+        preset: SessionConfig | str | None = None,
         tenant: str = "local",
     ) -> None:
         assert session_id is not None
@@ -136,6 +139,12 @@ class FakeHost:
         page = found[-limit:]
         return FakePage(page, page[0].message if len(found) > limit else None)
 
+    async def analytics(self, session_id: str, *, tenant: str) -> Report:
+        head = await self.head(session_id, tenant=tenant)
+        state = State(session=session_id, user=head.user)
+        state.analytics.topics = {"chess": 2}
+        return report(state, 1_000.0, {})
+
     async def watch(self, session_id: str, *, tenant: str, after: int = 0) -> AsyncIterator[Row]:
         self.watching += 1
         try:
@@ -158,6 +167,17 @@ class FakeHost:
     async def forget_session(self, session_id: str, *, tenant: str) -> None:
         await self.head(session_id, tenant=tenant)
         del self.heads[session_id], self.rows[session_id], self.messages[session_id]
+
+    async def peek(self, session_id: str, *, tenant: str) -> Any:
+        raise NotImplementedError
+
+    async def load_session(self, session_id: str, *, tenant: str) -> Any:
+        raise NotImplementedError
+
+    async def access_shared_session(
+        self, share_token: str, user_id: str, *, tenant: str, live: bool = True
+    ) -> Any:
+        raise NotImplementedError
 
     async def drain(self) -> None:
         self.drained += 1

@@ -94,6 +94,9 @@ async def test_session_needs_no_body(tmp_path: Path) -> None:
         {"unknown": 1},
         {"config": {"no_such_setting": 1}},
         {"config": {"greeting": "x" * 2_001}},
+        {"config": {"user_id": "u"}},
+        {"config": {"temperature": 3}},
+        {"preset": "none"},
         [],
         "text",
         None,
@@ -114,12 +117,12 @@ async def test_body_is_bounded_in_size_depth_form_and_time(tmp_path: Path) -> No
         await asyncio.Event().wait()
 
     async def much() -> AsyncIterator[bytes]:
-        for _ in range(100):
-            yield b" " * 1024
+        for _ in range(5):
+            yield b" " * 64 * 1024
 
     as_json = {"content-type": "application/json"}
     async with client(tmp_path) as http:
-        for content in (b" " * 65_537, much()):
+        for content in (b" " * 262_145, much()):
             large = await http.post("/sessions", content=content, headers=as_json)
             assert code(large) == (413, "body_too_large")
         deep = b"[" * 17 + b"]" * 17
@@ -179,6 +182,18 @@ async def test_history_comes_in_pages_newest_last(tmp_path: Path) -> None:
         assert first["next"] is None
 
 
+async def test_analytics_are_shown(tmp_path: Path) -> None:
+    async with client(tmp_path) as http:
+        http.host.add("s1")
+        shown = (await http.get("/sessions/s1/analytics")).json()
+        assert shown["session_id"] == "s1"
+        assert shown["analytics"]["topics"] == ["chess"]
+        assert shown["analytics"]["satisfaction_score"] is None
+        assert shown["cost"] == {"usd": 0.0, "engines": {}, "unpriced": []}
+        described = (await http.get("/openapi.json")).json()
+        assert described["paths"]["/sessions/{session_id}/analytics"]["get"]["responses"]["200"]
+
+
 async def test_ticket_is_given_out(tmp_path: Path) -> None:
     async with client(tmp_path) as http:
         http.host.add("s1")
@@ -225,6 +240,7 @@ async def test_other_tenants_sessions_look_as_if_there_were_none(tmp_path: Path)
                 ("GET", ""),
                 ("DELETE", ""),
                 ("GET", "/history"),
+                ("GET", "/analytics"),
                 ("GET", "/events"),
                 ("POST", "/end"),
                 ("POST", "/tickets"),
@@ -237,7 +253,8 @@ async def test_other_tenants_sessions_look_as_if_there_were_none(tmp_path: Path)
 async def test_key_is_asked_for(tmp_path: Path) -> None:
     add_key(tmp_path / "tenuto.keys", clock=FakeClock())
     async with client(tmp_path) as http:
-        for path in ("/sessions", "/sessions/s1", "/sessions/s1/events", "/sessions/s1/history"):
+        one = "/sessions/s1"
+        for path in ("/sessions", one, f"{one}/events", f"{one}/history", f"{one}/analytics"):
             reply = await http.get(path)
             assert code(reply) == (401, "authentication_failed")
             assert reply.headers["www-authenticate"] == 'Bearer realm="tenuto"'

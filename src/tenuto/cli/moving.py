@@ -1,0 +1,187 @@
+"""`tenuto sessions export`, `import` and `replay --at`: a session as a file, and as it was."""
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+
+import msgspec
+import typer
+
+from tenuto.cli import options
+from tenuto.cli.output import Misused, Output
+from tenuto.cli.reach import Sessions, Where
+from tenuto.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from tenuto.session.fold import State
+
+CHUNK = 1 << 16
+"""Bytes of a file that are read at a time."""
+
+File = Annotated[
+    Path | None, typer.Argument(metavar="FILE", help="- or nothing for standard output.")
+]
+From = Annotated[Path, typer.Argument(metavar="FILE", help="- for standard input.")]
+Users = Annotated[
+    list[str] | None,
+    typer.Option("--user-map", metavar="OLD=NEW", help="Another name for a user; may be repeated."),
+]
+Name = Annotated[
+    str | None, typer.Option("--id", metavar="ID", help="The id that the session gets here.")
+]
+Kind = Annotated[
+    str,
+    typer.Option(
+        "--kind",
+        metavar="KIND",
+        help="What it is, where that is not plain: chat, map, record, structure.",
+    ),
+]
+
+
+def export(
+    context: typer.Context,
+    session: Annotated[str, typer.Argument(metavar="ID", help="See tenuto sessions list.")],
+    file: File = None,
+    store: options.Store = None,
+    server: options.Server = None,
+    key: options.Key = None,
+    config: options.Config = None,
+    as_json: options.Json = False,
+) -> None:
+    """Write all of a session to a file: one line an event, and a checksum."""
+    out = Output(as_json)
+    settings = options.settings(context, config, store=store)
+    where = Where(config=settings, server=server, key=key)
+    to_file = file is not None and str(file) != "-"
+
+    async def command() -> None:
+        from tenuto.session.ports import Row
+        from tenuto.session.transfer import Writer
+
+        with out.progress("Exporting"):
+            async with options.surroundings(context).reach(where) as sessions:
+                summary = await sessions.summary(session)
+                writer = Writer(session, summary.user, summary.position)
+                with _open(file) as target:
+                    target.write(writer.begin())
+                    async for entry in sessions.watch(session, 0):
+                        target.write(writer.line(Row(entry.position, "", entry.body)))
+                        if entry.position == summary.position:
+                            break
+                    target.write(writer.end())
+        if to_file:
+            body = {"session": session, "events": summary.position, "file": str(file)}
+            out.put(body, f"Wrote {summary.position} events of {session} to {file}.")
+
+    options.go(command)
+
+
+def import_(
+    context: typer.Context,
+    file: From,
+    users: Users = None,
+    name: Name = None,
+    kind: Kind = "",
+    store: options.Store = None,
+    server: options.Server = None,
+    key: options.Key = None,
+    config: options.Config = None,
+    as_json: options.Json = False,
+) -> None:
+    """Read sessions from a file: an export, OpenAI chat messages, or what other session layers keep."""
+    out = Output(as_json)
+    settings = options.settings(context, config, store=store)
+    where = Where(config=settings, server=server, key=key)
+    mapping = dict(_pair(pair) for pair in users or ())
+
+    async def command() -> None:
+        with out.progress("Importing"):
+            async with options.surroundings(context).reach(where) as sessions:
+                made = await sessions.take_over(_chunks(file), mapping, name, kind)
+        for session in made:
+            out.put({"session": session, "imported": True}, f"Imported {session}.")
+
+    options.go(command)
+
+
+async def show_at(out: Output, sessions: Sessions, session: str, position: int) -> None:
+    """Show a session as it was at a position, folded from its journal.
+
+    Raises:
+        InvalidInput: There is no such position.
+    """
+    from tenuto.session import fold
+    from tenuto.session.ports import Row
+    from tenuto.stores.rows import to_event
+
+    class Named(msgspec.Struct):
+        type: str
+
+    head = (await sessions.summary(session)).position
+    if not 1 <= position <= head:
+        raise InvalidInput(f"The session has the positions 1 to {head}; {position} is none.")
+    state = fold.State()
+    async for entry in sessions.watch(session, 0):
+        name = msgspec.json.decode(entry.body, type=Named).type
+        fold.apply(state, to_event(Row(entry.position, name, entry.body)))
+        if entry.position == position:
+            break
+    body: dict[str, Any] = msgspec.json.decode(fold.encode(state))
+    # What a client proves itself with is nobody else's to see.
+    del body["clients"]
+    out.put(body, _as_it_was(state))
+
+
+def _as_it_was(state: "State") -> str:
+    lines = [
+        f"{state.session} at position {state.position}",
+        f"{state.life.value}, {state.turn.value}; of {state.user}; "
+        f"{state.messages} messages, {state.turns} turns, conversation {state.conversation or 'none'}",
+    ]
+    if state.config or state.live:
+        settings = {**state.config, **state.live}
+        lines += ["", "settings"]
+        lines += [f"  {name} = {value!r}" for name, value in sorted(settings.items())]
+    if memories := state.memory.book.entries.values():
+        lines += ["", "memory"]
+        lines += [f"  {one.memory:>4}  {one.content}" for one in memories]
+    if state.recent:
+        lines += ["", "last messages"]
+        lines += [f"  {one.message:>4}  {one.role:>6}  {one.text}" for one in state.recent[-10:]]
+    if state.reply is not None:
+        lines += ["", f"reply {state.reply.reply} is open: {state.reply.text}"]
+    return "\n".join(lines)
+
+
+def _open(file: Path | None) -> BinaryIO:
+    if file is None or str(file) == "-":
+        return open(sys.stdout.fileno(), "wb", closefd=False)
+    try:
+        return file.open("xb")
+    except FileExistsError:
+        raise InvalidInput(f"There is a file {file} already: name another one.") from None
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be written: {error.strerror}.") from None
+
+
+async def _chunks(file: Path) -> AsyncIterator[bytes]:
+    for chunk in _read(file):
+        yield chunk
+
+
+def _read(file: Path) -> Iterator[bytes]:
+    try:
+        with open(sys.stdin.fileno() if str(file) == "-" else file, "rb") as source:
+            while chunk := source.read(CHUNK):
+                yield chunk
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be read: {error.strerror}.") from None
+
+
+def _pair(pair: str) -> tuple[str, str]:
+    old, equals, new = pair.partition("=")
+    if not old or not equals or not new:
+        raise Misused(f"--user-map {pair!r} is not OLD=NEW.")
+    return old, new

@@ -1,0 +1,82 @@
+"""`tenuto sessions export`, `import` and `replay --at`, on sessions that are made up and on a real store."""
+
+from pathlib import Path
+
+import msgspec
+
+from tenuto import events as e
+from tenuto.cli.reach import Entry
+from tenuto.session import transfer
+from tests.unit.cli.conftest import Command
+from tests.unit.cli.fakes import FakeSessions
+
+EVENTS: list[e.Event] = [
+    e.SessionCreated(
+        at=1.0, session="s1", tenant="t", user="alice", epoch="", config={"voice": "nova"}
+    ),
+    e.MemoryAdded(at=2.0, memory=1, content="Likes tea"),
+    e.ConversationStarted(at=3.0, conversation="c1"),
+    e.MessageAdded(at=4.0, message=1, role="user", text="Hello", turn=1, conversation="c1"),
+    e.ReplyStarted(at=5.0, reply=1, turn=1, conversation="c1"),
+    e.ReplySegment(at=6.0, reply=1, index=0, text="Hi there"),
+]
+
+
+def lively(sessions: FakeSessions) -> None:
+    bodies = (msgspec.json.encode(event) for event in EVENTS)
+    sessions.entries = [Entry(number, body) for number, body in enumerate(bodies, 1)]
+
+
+def test_export_writes_a_file_that_is_whole(
+    tenuto: Command, sessions: FakeSessions, tmp_path: Path
+) -> None:
+    lively(sessions)
+    file = tmp_path / "s1.jsonl"
+    ran = tenuto("sessions", "export", "s1", str(file), "--json")
+    assert ran.lines == [{"session": "s1", "events": 6, "file": str(file)}]
+    first, *rest = file.read_bytes().splitlines()
+    reader = transfer.Reader(first)
+    assert [row.type for line in rest if (row := reader.line(line))][-1] == "reply.segment"
+    assert reader.complete
+
+
+def test_export_never_overwrites(tenuto: Command, tmp_path: Path) -> None:
+    file = tmp_path / "there"
+    file.write_text("mine")
+    ran = tenuto("sessions", "export", "s1", str(file))
+    assert ran.code != 0
+    assert "already" in ran.err
+    assert file.read_text() == "mine"
+    assert "cannot be written" in tenuto("sessions", "export", "s1", str(tmp_path / "a/b")).err
+
+
+def test_import_takes_a_file_over(tenuto: Command, sessions: FakeSessions, tmp_path: Path) -> None:
+    file = tmp_path / "in.json"
+    file.write_text("[]")
+    ran = tenuto(
+        "sessions", "import", str(file), "--user-map", "old=new", "--kind", "chat", "--json"
+    )
+    assert ran.lines == [{"session": "s2", "imported": True}]
+    assert sessions.taken == (b"[]", {"old": "new"}, None, "chat")
+
+
+def test_import_says_what_is_wrong(tenuto: Command, tmp_path: Path) -> None:
+    assert "cannot be read" in tenuto("sessions", "import", str(tmp_path / "none")).err
+    assert "OLD=NEW" in tenuto("sessions", "import", "x", "--user-map", "old").err
+
+
+def test_replay_at_shows_the_session_as_it_was(tenuto: Command, sessions: FakeSessions) -> None:
+    lively(sessions)
+    shown = tenuto("sessions", "replay", "s1", "--at", "6").out
+    for text in ("s1 at position 6", "Likes tea", "voice = 'nova'", "Hello", "Hi there"):
+        assert text in shown
+    (state,) = tenuto("sessions", "replay", "s1", "--at", "3", "--json").lines
+    assert (state["position"], state["messages"], "clients" in state) == (3, 0, False)
+    assert tenuto("sessions", "replay", "s1", "--at", "1").out.startswith("s1 at position 1")
+
+
+def test_replay_at_a_position_that_is_none(tenuto: Command, sessions: FakeSessions) -> None:
+    lively(sessions)
+    for position in ("0", "7"):
+        ran = tenuto("sessions", "replay", "s1", "--at", position)
+        assert "positions 1 to 6" in ran.err
