@@ -6,7 +6,7 @@ The exit code is 1 when an aim is not reached.
 import importlib
 import sys
 
-BENCHES = ("imports", "append", "resume", "latency", "relay", "density")
+BENCHES = ("imports", "append", "resume", "latency", "relay", "density", "analytics", "memory")
 
 
 def main() -> int:

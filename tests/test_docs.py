@@ -2,10 +2,16 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+import griffe
+import pytest
+
+from docs import python_api
 
 ROOT = Path(__file__).parents[1] / "src" / "tenuto"
 
@@ -149,6 +155,69 @@ def test_what_is_generated_of_the_documentation_is_up_to_date() -> None:
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_python_api_is_described() -> None:
+    """Each public verb and attribute has a docstring, each argument is explained, each class's page has an example."""
+    assert sorted(python_api.undescribed() - python_api.TO_DESCRIBE) == []
+
+
+def test_every_link_of_the_python_api_leads_somewhere() -> None:
+    made = python_api.pages()
+    anchors = {name: python_api.anchors(page) for name, page in made.items()}
+    links = [
+        (name, file or name, anchor)
+        for name, page in made.items()
+        for file, anchor in re.findall(r"\]\(([\w.-]*)#?([\w-]*)\)", page)
+    ]
+    assert len(links) > 200
+    assert [
+        link
+        for link in links
+        if link[1] not in made or (link[2] and link[2] not in anchors[link[1]])
+    ] == []
+
+
+POOR = '''
+class Thing:
+    """A thing."""
+
+    size = 1
+
+    def __init__(self) -> None:
+        self.rest = 2
+        self.known = 3
+        """Said."""
+        self._inside = 4
+
+    def go(self, far: int, back: bool) -> None:
+        """Go so far."""
+
+    def stay(self, near: int, still: bool) -> None:
+        """Stay.
+
+        Args:
+            near: How near.
+        """
+
+    def stop(self) -> None: ...
+
+    halt = stop
+'''
+
+
+@pytest.mark.parametrize("example", ["", "\n\n    Example:\n        >>> Thing()\n    "])
+def test_what_is_not_described_is_found(example: str) -> None:
+    text = POOR.replace("A thing.", f"A thing.{example}")
+    with griffe.temporary_visited_module(text, docstring_parser="google") as module:
+        thing = module["Thing"]
+        assert set(python_api.silent(thing)) == {
+            "Thing.rest",
+            "Thing.go(back)",
+            "Thing.stay(still)",
+            "Thing.stop",
+        }
+        assert python_api.has_example(thing) is bool(example)
 
 
 def test_what_is_missing_is_found() -> None:

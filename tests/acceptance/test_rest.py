@@ -151,6 +151,7 @@ async def test_what_is_ended_is_read_and_what_is_forgotten_is_not(tmp_path: Path
                     ("GET", ""),
                     ("DELETE", ""),
                     ("GET", "/history"),
+                    ("GET", "/analytics"),
                     ("GET", "/events"),
                     ("POST", "/end"),
                     ("POST", "/tickets"),

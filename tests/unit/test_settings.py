@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tenuto.errors import InvalidConfig
-from tenuto.settings import TenutoConfig, load, unknown_variables
+from tenuto.settings import Price, TenutoConfig, load, unknown_variables
 
 
 @pytest.fixture
@@ -114,3 +114,36 @@ def test_a_value_of_the_wrong_type_made_in_code_is_refused() -> None:
 def test_a_misspelt_variable_is_found() -> None:
     environ = {"TENUTO_STOER": "memory:", "TENUTO_STORE": "memory:", "TENUTO_KEY": "x", "HOME": "/"}
     assert unknown_variables(environ, known=("TENUTO_KEY",)) == ["TENUTO_STOER"]
+
+
+def test_settings_of_all_sessions_are_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "tenuto.toml"
+    path.write_text('engine = "text"\n[agent]\ntemperature = 0.5\nlanguage = "de"\n')
+    assert load(path=path).agent == {"temperature": 0.5, "language": "de"}
+    assert load(environ={"TENUTO_AGENT": "x"}).agent == {}
+    assert unknown_variables({"TENUTO_AGENT": "x"}) == ["TENUTO_AGENT"]
+    with pytest.raises(InvalidConfig, match="a table of session settings"):
+        TenutoConfig(agent={1: 2})  # type: ignore[dict-item]
+
+
+# ---------------------------------------------------------------------------------------------------------------- prices
+
+
+def test_prices_come_from_a_file_a_variable_or_the_program(tmp_path: Path) -> None:
+    file = tmp_path / "tenuto.toml"
+    file.write_text("[prices.cloud]\nheard_minute = 0.06\nmillion_tokens_in = 4\n")
+    expected = {"cloud": Price(heard_minute=0.06, million_tokens_in=4.0)}
+    assert load({}, {}, file).prices == expected
+    written = '{"cloud": {"heard_minute": 0.06, "million_tokens_in": 4}}'
+    assert load({}, {"TENUTO_PRICES": written}).prices == expected
+    assert TenutoConfig(prices=expected).prices == expected
+    assert TenutoConfig().prices == {}
+
+
+@pytest.mark.parametrize(
+    "prices",
+    ['{"cloud": {"a_minute": 1}}', '{"cloud": {"heard_minute": -1}}', '{"cloud": 1}', "{", "[]"],
+)
+def test_prices_that_are_none_are_refused(prices: str) -> None:
+    with pytest.raises(InvalidConfig, match=r"TENUTO_PRICES.*heard_minute"):
+        load({}, {"TENUTO_PRICES": prices})
