@@ -192,7 +192,7 @@ def main() -> None:
     if "--check" in sys.argv:
         if names := [*stale(made), *left_over(made)]:
             sys.exit(f"not up to date: {', '.join(names)}. Run: make docs")
-        if names := sorted(python_api.undescribed() - python_api.TO_DESCRIBE):
+        if names := sorted(python_api.undescribed()):
             sys.exit(f"not described: {', '.join(names)}")
         return
     (HERE / PYTHON).mkdir(parents=True, exist_ok=True)

@@ -42,9 +42,9 @@ async def main() -> None:
             if "Agent" not in line:
                 print("of the branch:", line)
 
-        for wrong in ({"parent_id": "nobody"}, {"conversation_id": "main"}):
+        for name, parent in (("other", "nobody"), ("main", None)):
             try:
-                await session.start_conversation(**wrong)
+                await session.start_conversation(name, parent_id=parent)
             except TenutoError as error:
                 print("refused:", error.code)
 

@@ -8,7 +8,6 @@ import time
 import uuid
 from pathlib import Path
 
-
 RESERVED = "~"
 """What the name of a journal begins with that is no session's, such as that of a user's memory."""
 

@@ -1,7 +1,9 @@
 """`tenuto sessions export`, `import` and `replay --at`: a session as a file, and as it was."""
 
+import os
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
@@ -11,7 +13,7 @@ import typer
 from tenuto.cli import options
 from tenuto.cli.output import Misused, Output
 from tenuto.cli.reach import Sessions, Where
-from tenuto.errors import InvalidInput
+from tenuto.errors import InvalidInput, StoreUnavailable
 
 if TYPE_CHECKING:
     from tenuto.session.fold import State
@@ -66,10 +68,16 @@ def export(
                 writer = Writer(session, summary.user, summary.position)
                 with _open(file) as target:
                     target.write(writer.begin())
+                    position = 0
                     async for entry in sessions.watch(session, 0):
-                        target.write(writer.line(Row(entry.position, "", entry.body)))
-                        if entry.position == summary.position:
+                        position = entry.position
+                        target.write(writer.line(Row(position, "", entry.body)))
+                        if position == summary.position:
                             break
+                    if position != summary.position:
+                        raise StoreUnavailable(
+                            f"The session's journal ended at {position} of {summary.position}. Export it again."
+                        )
                     target.write(writer.end())
         if to_file:
             body = {"session": session, "events": summary.position, "file": str(file)}
@@ -128,10 +136,18 @@ async def show_at(out: Output, sessions: Sessions, session: str, position: int) 
         fold.apply(state, to_event(Row(entry.position, name, entry.body)))
         if entry.position == position:
             break
+    out.put(_shown(state), _as_it_was(state))
+
+
+def _shown(state: "State") -> dict[str, Any]:
+    from tenuto.session import fold
+
     body: dict[str, Any] = msgspec.json.decode(fold.encode(state))
-    # What a client proves itself with is nobody else's to see.
+    # What a client or a share's user proves itself with is nobody else's to see.
     del body["clients"]
-    out.put(body, _as_it_was(state))
+    for share in body["shares"]["known"].values():
+        del share["token"]
+    return body
 
 
 def _as_it_was(state: "State") -> str:
@@ -155,15 +171,28 @@ def _as_it_was(state: "State") -> str:
     return "\n".join(lines)
 
 
-def _open(file: Path | None) -> BinaryIO:
+@contextmanager
+def _open(file: Path | None) -> Iterator[BinaryIO]:
+    """Write to a file that nobody else may read. What is not whole is not left behind."""
     if file is None or str(file) == "-":
-        return open(sys.stdout.fileno(), "wb", closefd=False)
+        with open(sys.stdout.fileno(), "wb", closefd=False) as out:
+            yield out
+        return
     try:
-        return file.open("xb")
+        target = open(file, "xb", opener=lambda path, flags: os.open(path, flags, 0o600))
     except FileExistsError:
         raise InvalidInput(f"There is a file {file} already: name another one.") from None
     except OSError as error:
         raise InvalidInput(f"{file} cannot be written: {error.strerror}.") from None
+    try:
+        with target:
+            yield target
+    except OSError as error:
+        file.unlink(missing_ok=True)
+        raise InvalidInput(f"{file} cannot be written: {error.strerror}.") from None
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
 
 
 async def _chunks(file: Path) -> AsyncIterator[bytes]:

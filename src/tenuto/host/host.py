@@ -65,7 +65,12 @@ MARGIN = 0.2
 
 
 class Opening:
-    """A session that is about to be here: await it, or use it with `async with`, which holds it and closes it at the end."""
+    """A session that is about to be here: await it, or use it with `async with`, which holds it and closes it at the end.
+
+    Example:
+        >>> async with tenuto.session(user_id="alice") as session:  # doctest: +SKIP
+        ...     await session.send_message("Hello")
+    """
 
     def __init__(self, opening: Callable[[], Coroutine[Any, Any, Session]]) -> None:
         self._opening = opening
@@ -125,11 +130,13 @@ class Tenuto:
         made_of(agent=self.config.agent)
         self.clock = clock or SystemClock()
         self.id = host_id()
+        """This host's own id, as leases name it."""
         self.sessions_here: dict[str, Session] = {}
         """The sessions that are live on this host, by id."""
         self._given_store, self._store = store, store
         self.engines: ports.Engines = engines or BuiltInEngines(self.config)
         self.reader: ports.Reader = TextReader()
+        """What finds personal data and traits in what the user says."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._loading: dict[str, asyncio.Task[Session]] = {}
         self._making: dict[str, Session] = {}
@@ -531,6 +538,10 @@ class Tenuto:
     async def head(self, session_id: str, *, tenant: str = "local") -> ports.Head:
         """Return what is known of a session without loading it.
 
+        Args:
+            session_id: Which one.
+            tenant: Whose it has to be.
+
         Raises:
             SessionNotFound: There is no such session, or it is another tenant's.
         """
@@ -541,13 +552,23 @@ class Tenuto:
         return head
 
     async def sessions(self, query: ports.Query) -> Sequence[ports.Head]:
-        """List sessions, the most recently updated first."""
+        """List sessions, the most recently updated first.
+
+        Args:
+            query: Whose, and which page of them.
+        """
         return await self.store.sessions(query)
 
     async def history(
         self, session_id: str, *, tenant: str = "local", before: int | None = None, limit: int = 50
     ) -> HistoryPage:
         """Return a page of messages, oldest first: the newest page, or the one before a position.
+
+        Args:
+            session_id: Which one.
+            tenant: Whose it has to be.
+            before: Only messages before this position, as `HistoryPage.next` gave it; None for the newest page.
+            limit: How many messages, at most.
 
         Raises:
             SessionNotFound: There is no such session.
@@ -589,6 +610,11 @@ class Tenuto:
         """Yield every event after a position: what happened, then what happens. Ends after `session.ended`.
 
         Works for sessions of other hosts too. Slow readers cost nothing: they read the journal, not a queue.
+
+        Args:
+            session_id: Which one.
+            tenant: Whose it has to be.
+            after: The position to begin after; 0 for the beginning.
 
         Raises:
             SessionNotFound: There is no such session.
@@ -696,6 +722,11 @@ class Tenuto:
         """Import sessions without loading them, and return their ids; see `import_session`.
 
         Args:
+            data: What holds them.
+            user_id_mapping: Users by the names that they had.
+            session_id: The id of the session, where there is just one.
+            tenant: Whose they become.
+            kind: `chat`, `map`, `record` or `structure` for what others keep; found out when empty.
             most: How many there may be; None for any number.
 
         Raises:
@@ -735,6 +766,11 @@ class Tenuto:
     ) -> None:
         """End a session for good. Its history can still be read.
 
+        Args:
+            session_id: Which one.
+            tenant: Whose it has to be.
+            reason: Why, as `session.ended` says.
+
         Raises:
             SessionNotFound: There is no such session.
             SessionEnded: It has ended already.
@@ -746,6 +782,10 @@ class Tenuto:
 
     async def forget_session(self, session_id: str, *, tenant: str = "local") -> None:
         """Erase a session: nothing of it is left in the store.
+
+        Args:
+            session_id: Which one.
+            tenant: Whose it has to be.
 
         Raises:
             SessionNotFound: There is no such session.
@@ -872,7 +912,11 @@ class Tenuto:
     # -------------------------------------------------------------------------------------------------------------- background
 
     def spawn(self, job: Coroutine[Any, Any, None]) -> None:
-        """Run something that this host owns and waits for when it closes. What it raises is logged."""
+        """Run something that this host owns and waits for when it closes. What it raises is logged.
+
+        Args:
+            job: A coroutine that nobody runs yet.
+        """
         task = asyncio.create_task(job)
         self._background.add(task)
         task.add_done_callback(self._finished)

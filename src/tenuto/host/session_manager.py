@@ -5,10 +5,11 @@ A session that the host has let go of meanwhile is loaded again when it is used.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
-from tenuto.errors import InvalidInput, SessionNotFound
+from tenuto.errors import InvalidInput, SessionNotFound, TenutoError
 from tenuto.host.host import Tenuto
 from tenuto.host.together import all_of
 from tenuto.ids import new_id
@@ -74,17 +75,24 @@ class SessionManager:
 
         Raises:
             AppendConflict: There is a session of that id. The current one is unchanged.
-            InvalidInput: A value is wrong.
+            InvalidInput: A value is wrong. There is no new session.
 
         Example:
             >>> session = await manager.create_session({"topic": "physics"})  # doctest: +SKIP
         """
+        known = {} if initial_context is None else initial_context
+        if not isinstance(known, Mapping):
+            raise InvalidInput("`initial_context` is what the agent should know, by name.")
         async with self._one:
             session = self._tenuto.create_session(
                 user_id=self._user, session_id=session_id, tenant=self._tenant, **how
             )
-            for name, value in (initial_context or {}).items():
-                session.add_memory(f"{name}: {value}", category="context")
+            try:
+                for name, value in known.items():
+                    session.add_memory(f"{name}: {value}", category="context")
+            except TenutoError:
+                await self._discard(session)
+                raise
             await session
             self._take(session)
             return session
@@ -235,6 +243,12 @@ class SessionManager:
             "current_session_age": age,
             "duration": age,
         }
+
+    async def _discard(self, session: Session) -> None:
+        """Leave nothing of a session that could not be made as it was asked for."""
+        with contextlib.suppress(TenutoError):
+            await session  # One whose id was taken is not there to be erased.
+            await self._tenuto.forget_session(session.session_id, tenant=self._tenant)
 
     async def _here(self) -> Session | None:
         """Return the current session, loaded again if the host has let go of it."""

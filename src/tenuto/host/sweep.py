@@ -2,6 +2,7 @@
 
 A session whose person has gone is parked after its grace, without a sweep. What is left is held by a program that has
 forgotten it: for hours nothing happened in it, no person's client is attached to it, and no reply is being made.
+A block (`async with`) that waits that long has forgotten it, too.
 """
 
 import asyncio

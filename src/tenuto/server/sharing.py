@@ -19,7 +19,7 @@ from tenuto.server.requests import asking, reception
 from tenuto.session import shares, shares_part
 
 Permission = Literal["read", "read_sensitive", "add_notes", "speak", "grant"]
-Token = Annotated[str, msgspec.Meta(min_length=1, max_length=300, description="A share's token.")]
+Token = Annotated[str, msgspec.Meta(min_length=1, max_length=600, description="A share's token.")]
 
 
 class ShareWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -44,17 +44,28 @@ class Joining:
 
 
 class Attachment:
-    """A client's hold on a session. Made by `attach`; every call is synchronous unless it says otherwise."""
+    """A client's hold on a session. Made by `attach`; every call is synchronous unless it says otherwise.
+
+    Example:
+        >>> attachment = await session.attach(Joining(client="tab-1"), listener)  # doctest: +SKIP
+        >>> attachment.leave("left")  # doctest: +SKIP
+    """
 
     def __init__(self, driver: Driver, number: int, joining: Joining) -> None:
         self.number = number
+        """Its number within the session."""
         self.role = joining.role
+        """`controller` or `observer`."""
         self.client = joining.client
+        """The client program's own id."""
         self.driver = driver
+        """What serves the session."""
         self.microphone = driver.microphone
+        """The session's microphone, which the controller's frames go into."""
         self.token = ""
         """The next resume token."""
         self.mode = "fresh"
+        """How it is brought to the present: `fresh`, `replay` or `snapshot`."""
         self.after = 0
         """The client is told every event after this position, one by one."""
         self.head = 0
@@ -69,6 +80,7 @@ class Attachment:
 
     @property
     def is_controller(self) -> bool:
+        """Whether it has the controls now."""
         return self.driver.core.state.controller == self.number
 
     @property
@@ -89,7 +101,13 @@ class Attachment:
         return known.last if known else 0
 
     def mark(self, reply: int, seconds: float, done: bool) -> None:
-        """The client has played this much of a reply. Only the controller's word counts."""
+        """The client has played this much of a reply. Only the controller's word counts.
+
+        Args:
+            reply: Which one.
+            seconds: How much of its audio.
+            done: Whether that is all that it had.
+        """
         if self.is_controller:
             self.driver.receive(stimuli.Mark(reply=reply, seconds=seconds, done=done))
 
@@ -99,7 +117,11 @@ class Attachment:
             self.driver.there = at
 
     def leave(self, reason: str) -> None:
-        """The client is gone."""
+        """The client is gone.
+
+        Args:
+            reason: `left`, `lost`, `slow` or `draining`.
+        """
         if self.driver.error is None and not self.driver.core.state.ended:
             self.driver.receive(stimuli.Leave(attachment=self.number, reason=reason))
 
@@ -119,6 +141,7 @@ class Attachment:
         Args:
             number: The client's own number of the command, from 1. One that is in the journal already is only answered.
             make: Makes the stimulus from the cause that its events carry.
+            then: Called once, with the position and None, or with 0 and the error.
         """
         state = self.driver.core.state
         if self.number not in state.here and not state.ended:
@@ -143,7 +166,11 @@ class Attachment:
         self.driver.when_durable(at, lambda error: then(at, error))
 
     async def missed(self, store: ports.Store) -> AsyncIterator[Sequence[ports.Row]]:
-        """Yield the events after `after` and up to where the listener was told live, in pages, oldest first."""
+        """Yield the events after `after` and up to where the listener was told live, in pages, oldest first.
+
+        Args:
+            store: Where those are read that are not in RAM any more.
+        """
         async for rows in self._missed(store):
             yield rows if self.lens is None else [self.lens.row(row) for row in rows]
 

@@ -316,7 +316,9 @@ class SessionCore:
         if not name:
             raise ConversationNotFound("The session has no conversation yet. Start one.")
         if not ports.is_text(name) or len(name) > LONGEST_NAME:
-            raise InvalidInput(f"The id of a conversation is a text of up to {LONGEST_NAME} characters.")
+            raise InvalidInput(
+                f"The id of a conversation is a text of up to {LONGEST_NAME} characters."
+            )
         if s.resume and name == self.state.conversation:
             return
         for needed in (name if s.resume else "", s.parent):

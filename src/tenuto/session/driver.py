@@ -32,6 +32,7 @@ from tenuto.session.microphone import Microphone
 from tenuto.session.past import Past
 from tenuto.session.player import FRAME, Player
 from tenuto.session.state import Life, Status, Turn
+from tenuto.text import spoken
 
 log = logging.getLogger("tenuto.session")
 
@@ -109,7 +110,7 @@ class Driver:
         self.error: TenutoError | None = None
         """Why the session is gone from here; None while it is not."""
         self.held = 0
-        """Blocks of this program that hold the session (`async with`): while there are any, it is not parked for want of use."""
+        """Blocks of this program (`async with`) that hold it: while there are any, it is not parked for want of use."""
         self.microphone = Microphone()
         self.there: float | None = None
         """When the controller was there for certain, by `Clock.monotonic`; None when its transport does not say."""
@@ -158,6 +159,8 @@ class Driver:
         if self.error is not None:
             raise self.error
         core = self.core
+        if core.state.life is Life.PARKED and not isinstance(stimulus, stimuli.Restore):
+            raise LeaseLost(self._why_gone())  # It is on its way out: the same as a moment later.
         try:
             core.receive(stimulus, self.now())
         finally:
@@ -514,6 +517,8 @@ class Driver:
         except TenutoError as error:
             log.warning("session %s: nothing is shown: %s", self.core.state.session, error.code)
             return
+        if self.core.config.redaction != "off":
+            clean = spoken.settled(clean)
         for listener in list(self.listeners.values()):
             listener.tell("partial", {"text": clean})
 

@@ -190,6 +190,8 @@ class State(msgspec.Struct, kw_only=True):
     @property
     def due(self) -> float | None:
         """When the session next has something to do by itself."""
+        if not self.alarms and not self.memory.next_expiry and not self.shares.known:
+            return None
         moments = [alarm.due for alarm in self.alarms.values()]
         for moment in (memories.due(self.memory), sharing.due(self)):
             if moment is not None:
@@ -229,14 +231,15 @@ def apply(state: State, event: e.Event) -> None:
     Raises:
         IllegalEvent: The event cannot happen now. The state is unchanged.
     """
-    if isinstance(event, e.Unknown):
+    kind = type(event)
+    if kind is e.Unknown:
         state.position += 1
         return
-    if not state.position and not isinstance(event, e.SessionCreated):
-        raise IllegalEvent(f"{e.TAGS[type(event)]} before session.created")
+    if not state.position and kind is not e.SessionCreated:
+        raise IllegalEvent(f"{e.TAGS[kind]} before session.created")
     life = next_life(state.life, event, controller=_is_controllers(state, event))
     turn = next_turn(state.turn, event)
-    check = _CHECKS.get(type(event))
+    check = _CHECKS.get(kind)
     if check is not None:
         check(state, event)
 
@@ -245,11 +248,11 @@ def apply(state: State, event: e.Event) -> None:
     state.life, state.turn = life, turn
     if event.cause:
         _remember_command(state, event.cause)
-    change = _CHANGES.get(type(event))
+    change = _CHANGES.get(kind)
     if change is not None:
         change(state, event)
     analyses.apply(state, event)
-    if isinstance(event, _OF_PREFERENCES):
+    if kind in _OF_PREFERENCES:
         wanted = state.live.get("enable_learning", state.config.get("enable_learning", True))
         manners.apply(state.preferences, event, learning=wanted)
     aloud = state.reply is not None and state.reply.aloud
@@ -257,13 +260,9 @@ def apply(state: State, event: e.Event) -> None:
 
 
 def _is_controllers(state: State, event: e.Event) -> bool:
-    match event:
-        case e.AttachmentAttached(role=role):
-            return role == "controller"
-        case e.AttachmentDetached(attachment=number):
-            return number == state.controller
-        case _:
-            return False
+    if isinstance(event, e.AttachmentAttached):
+        return event.role == "controller"
+    return isinstance(event, e.AttachmentDetached) and event.attachment == state.controller
 
 
 def client_of(state: State, client: str) -> Client:
@@ -721,11 +720,13 @@ _CHANGES: dict[type[e.Event], Any] = {
     e.AlarmCancelled: _alarm_cancelled,
 }
 
-_OF_PREFERENCES = (
-    e.MessageAdded,
-    e.ReplyEnded,
-    e.ReplyCut,
-    e.PreferenceLearned,
-    e.PreferenceSet,
-    e.ProfileApplied,
+_OF_PREFERENCES = frozenset(
+    {
+        e.MessageAdded,
+        e.ReplyEnded,
+        e.ReplyCut,
+        e.PreferenceLearned,
+        e.PreferenceSet,
+        e.ProfileApplied,
+    }
 )

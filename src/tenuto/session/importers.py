@@ -59,7 +59,10 @@ def read(data: object, source: str = "") -> list[Past]:
     """
     for name, (fits, reader) in _READERS.items():
         if name == (source or name) and fits(data):
-            return reader(data)
+            try:
+                return reader(data)
+            except (ValueError, ArithmeticError, AttributeError, TypeError):
+                raise InvalidInput(f"A part of this {name} is not what it should be.") from None
     raise ExportUnsupported(
         "This is no session that Tenuto can import. It reads its own exports, lists of chat messages, maps of sessions by "
         f"id and session records{'' if not source else f'; and it knows no {source!r}'}."

@@ -49,7 +49,9 @@ def made_of(
         TemplateContextMissing: The template needs to know more.
     """
     if template is not None and not isinstance(template, SessionTemplate):
-        raise InvalidConfig(f"`template` is a SessionTemplate, not {template!r:.80}.", ("template",))
+        raise InvalidConfig(
+            f"`template` is a SessionTemplate, not {template!r:.80}.", ("template",)
+        )
     if isinstance(preset, str):
         preset = named(preset)
     if isinstance(preset, SessionConfig):

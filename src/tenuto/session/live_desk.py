@@ -104,7 +104,12 @@ class Batch:
         """The state as it will be."""
 
     def decide(self, rule: Rule, at: float) -> list[e.Event]:
-        """Try a rule on the draft, and keep it for the end."""
+        """Try a rule on the draft, and keep it for the end.
+
+        Args:
+            rule: What decides.
+            at: Now, in seconds since 1970-01-01 UTC.
+        """
         events = rule(self.draft, at)
         for event in events:
             fold.apply(self.draft, event)

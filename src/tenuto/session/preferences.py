@@ -291,17 +291,23 @@ class SessionProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     pace: float = 0.0
     """Words a minute."""
     pace_count: int = 0
+    """Messages that it rests on."""
     formality: float = 0.0
     """0 casual to 1 formal."""
     formality_count: int = 0
+    """Messages that it rests on."""
     technical: float = 0.0
     """0 plain to 1 technical."""
     technical_count: int = 0
+    """Messages that it rests on."""
     interrupted: float = 0.0
     """Of the replies, the part that the user spoke into, 0 to 1."""
     interrupted_count: int = 0
+    """Replies that it rests on."""
     topics: dict[str, int] = {}
+    """Topics, with the messages that were about each."""
     decided: dict[str, float | str | bool] = {}
+    """What was decided by hand, by name."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
@@ -413,7 +419,9 @@ def take_profile(
     """
     known = to_profile(given)
     if isinstance(given, Mapping) and given and not _KNOWN.intersection(given):
-        raise InvalidInput(f"That is no preference profile: it has none of {', '.join(sorted(_KNOWN))}.")
+        raise InvalidInput(
+            f"That is no preference profile: it has none of {', '.join(sorted(_KNOWN))}."
+        )
     _need_sound(known)
     for name, value in known.decided.items():
         decide(state, name, value, at)

@@ -17,8 +17,8 @@ from tenuto.session.analytics_part import AnalyticsPart
 from tenuto.session.answers import Answers, Reply
 from tenuto.session.archive import Archive
 from tenuto.session.attachment import Attachment, Joining, attach
-from tenuto.session.connecting import Connecting, ConnectionState
 from tenuto.session.config import SessionConfig
+from tenuto.session.connecting import Connecting, ConnectionState
 from tenuto.session.conversation import Conversation
 from tenuto.session.debug import DebugPart
 from tenuto.session.desk import Receipt
@@ -51,10 +51,14 @@ class Session:
 
     def __init__(self, driver: Driver, archive: Archive) -> None:
         self.driver = driver
+        """What serves it, for transports and tests."""
         self.events = Events(driver)
+        """What happens to it, after it is durable."""
         self.state = StateStream(driver)
+        """What everyone sees of it: a current value, and every change."""
         self._answers = Answers(driver)
         self.archive = archive
+        """Its journal, to read back."""
         self._desk = LiveDesk(driver)
         self._config = LiveConfig(self._desk)
         self._connecting = Connecting(driver)
@@ -228,6 +232,9 @@ class Session:
 
         Its own messages are what the agent is told first, however long ago they were said. Of its branches it is told a
         summary each. Works with `await`, with `async with`, and alone.
+
+        Args:
+            conversation_id: Which one; the one that was used last when empty.
 
         Raises:
             ConversationNotFound: There is none.
@@ -573,7 +580,8 @@ class Session:
         """Take the next frame of this program's microphone. Returns at once.
 
         Args:
-            pcm: 16-bit signed little-endian samples, one channel, at the rate given to `start_listening`; 20 ms are a good size.
+            pcm: 16-bit signed little-endian samples, one channel, at the rate given to `start_listening`, in frames
+                of about 20 ms.
 
         Raises:
             IllegalEvent: It does not listen.
@@ -758,7 +766,12 @@ class Session:
         return self._desk.batch()
 
     async def history(self, before: int | None = None, limit: int = 50) -> HistoryPage:
-        """Return a page of messages, oldest first, the newest page when `before` is None."""
+        """Return a page of messages, oldest first.
+
+        Args:
+            before: Only messages before this position, as `HistoryPage.next` gave it; None for the newest page.
+            limit: How many messages, at most.
+        """
         await self.commit()
         return await self.archive.history(before, limit)
 
@@ -822,7 +835,12 @@ class Session:
         return self.shares.create(shared_with_user_id, permissions, expire_after_hours)
 
     async def attach(self, joining: Joining, listener: ports.Listener) -> Attachment:
-        """Bind a client to the session; see `tenuto.session.attachment.attach`."""
+        """Bind a client to the session; see `tenuto.session.attachment.attach`.
+
+        Args:
+            joining: How the client wants to join.
+            listener: What it is told through.
+        """
         await self.memory.fresh()
         return await attach(self.driver, joining, listener)
 
@@ -845,7 +863,11 @@ class Session:
         await self.driver.commit()
 
     async def end(self, reason: str = "user") -> None:
-        """End the session for good. Its history can still be read."""
+        """End the session for good. Its history can still be read.
+
+        Args:
+            reason: Why, as `session.ended` says.
+        """
         await self.memory.flush()
         await self.driver.commit(self.driver.receive(stimuli.End(reason=reason)))
 
@@ -870,7 +892,11 @@ class Session:
             self.driver.receive(stimuli.StartConversation(conversation=""))
 
     def ended(self, error: TenutoError) -> None:
-        """The session is gone from this host: wake whoever waits. Called by the host."""
+        """The session is gone from this host: wake whoever waits. Called by the host.
+
+        Args:
+            error: Why.
+        """
         self._answers.fail(error)
         self._connecting.ended(error)
         self.events.end()

@@ -144,6 +144,11 @@ LINK: Mapping[Link, Mapping[LinkSignal, Link]] = {
 }
 
 
+_MOVES_LIFE = frozenset(kind for moves in LIFE.values() for kind in moves)
+_MOVES_TURN = frozenset(kind for moves in TURN.values() for kind in moves) | NEEDS_TURN
+_OF_ATTACHMENTS = frozenset({e.AttachmentAttached, e.AttachmentDetached})
+
+
 def joint(life: Life, turn: Turn, *, owed: bool, aloud: bool) -> Turn:
     """Return what the states together imply for the turn.
 
@@ -173,10 +178,13 @@ def next_life(life: Life, event: e.Event, *, controller: bool) -> Life:
     """
     if life is Life.ENDED:
         raise IllegalEvent(f"{e.TAGS[type(event)]} after session.ended")
-    to = LIFE[life].get(type(event))
+    kind = type(event)
+    if kind not in _MOVES_LIFE and life is not Life.PARKED:
+        return life
+    to = LIFE[life].get(kind)
     if to is None and life is Life.PARKED:
-        raise IllegalEvent(f"{e.TAGS[type(event)]} while the session is parked")
-    if isinstance(event, e.AttachmentAttached | e.AttachmentDetached) and not controller:
+        raise IllegalEvent(f"{e.TAGS[kind]} while the session is parked")
+    if not controller and kind in _OF_ATTACHMENTS:
         return life
     return to or life
 
@@ -187,9 +195,12 @@ def next_turn(turn: Turn, event: e.Event) -> Turn:
     Raises:
         IllegalEvent: It cannot happen now.
     """
-    to = TURN[turn].get(type(event))
-    if to is None and type(event) in NEEDS_TURN:
-        raise IllegalEvent(f"{e.TAGS[type(event)]} while the turn is {turn.value}")
+    kind = type(event)
+    if kind not in _MOVES_TURN:
+        return turn
+    to = TURN[turn].get(kind)
+    if to is None and kind in NEEDS_TURN:
+        raise IllegalEvent(f"{e.TAGS[kind]} while the turn is {turn.value}")
     return to or turn
 
 

@@ -58,6 +58,9 @@ class _Named(msgspec.Struct, frozen=True):
     type: str
 
 
+NOT_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError)
+"""What a decoder raises: it is no JSON, no text, or nested so deep that it is meant to do harm."""
+
 _encode = msgspec.json.Encoder().encode
 _name = msgspec.json.Decoder(_Named)
 _fields = msgspec.json.Decoder(dict[str, Any])
@@ -108,7 +111,7 @@ class Reader:
     def __init__(self, first: bytes) -> None:
         try:
             self.header = _header.decode(first)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except NOT_JSON:
             raise ExportUnsupported("This is not an export of Tenuto.") from None
         if self.header.format != FORMAT or self.header.version > VERSION:
             raise ExportUnsupported(
@@ -134,17 +137,25 @@ class Reader:
         self._sum.update(line + b"\n")
         try:
             return Row(self._position, _name.decode(line).type, line)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except NOT_JSON:
             raise InvalidInput(f"Line {self._position + 1} of the export is no event.") from None
 
     def _finish(self, line: bytes) -> None:
         try:
             footer = _footer.decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except NOT_JSON:
             raise InvalidInput("The export's last line is damaged.") from None
         if footer != Footer(position=self._position, sha256=self._sum.hexdigest()):
             raise InvalidInput("The export was changed or cut: its checksum does not match.")
         self.complete = True
+
+
+def is_header(line: bytes) -> bool:
+    """Say whether a line is the first one of an export, of this version or another."""
+    try:
+        return _header.decode(line).format == FORMAT
+    except NOT_JSON:
+        return False
 
 
 def to_lines(record: Mapping[str, Any]) -> Iterator[bytes]:
@@ -153,11 +164,10 @@ def to_lines(record: Mapping[str, Any]) -> Iterator[bytes]:
         head = {key: record[key] for key in Header.__struct_fields__}
         foot = {"position": record["position"], "sha256": record["sha256"]}
         events = list(record["events"])
-    except (KeyError, TypeError):
+        lines = [_encode(each) for each in (head, *events, foot)]
+    except (LookupError, TypeError, ValueError, RecursionError, msgspec.MsgspecError):
         raise ExportUnsupported("This is not an export of Tenuto.") from None
-    yield _encode(head)
-    yield from (_encode(event) for event in events)
-    yield _encode(foot)
+    yield from lines
 
 
 def to_record(lines: Iterable[bytes]) -> dict[str, Any]:

@@ -56,6 +56,36 @@ def has_number_words(text: str) -> bool:
     return _NUMBER_WORD.search(text) is not None
 
 
+def settled(text: str) -> str:
+    """Return what may be shown of a text that is still being said: without a number, or an address, at its end.
+
+    A card of which fifteen digits were said is none yet, so that no finder finds it: nobody should see those fifteen.
+
+    Example:
+        >>> settled("my card is 4111 1111 1111 11"), settled("write to alice at example"), settled("it was 7 I think")
+        ('my card is', 'write to alice', 'it was 7 I think')
+    """
+    words = [(match[0], match.end()) for match in _WORD.finditer(text)]
+    while words and _is_open(words[-1][0]):
+        words.pop()
+    for back, (word, _) in enumerate(words[-_ADDRESS:]):
+        if "@" in word or word.casefold() == "at":
+            del words[len(words[:-_ADDRESS]) + back :]
+            break
+    return text[: words[-1][1]] if words else ""
+
+
+def _is_open(word: str) -> bool:
+    """Whether a word at the end of a text may be a part of a number that is still being said."""
+    return (
+        any(letter.isdecimal() for letter in word)
+        or has_number_words(word)
+        or _GAP.fullmatch(word) is not None
+        or word.casefold().strip(".,") in _INSIDE
+        or word.casefold() in ("plus", "+", "hundred", "thousand")
+    )
+
+
 def is_count(numbers: Sequence[str]) -> bool:
     """Return whether somebody counts, up or down: `["3", "4", "5", "6", "7"]`, or in twos, fives or tens."""
     if len(numbers) < _COUNT or not all(number.isdecimal() for number in numbers):
@@ -105,6 +135,9 @@ _GAP = re.compile(
     re.IGNORECASE,
 )
 _DASH = re.compile(r"[\u2010-\u2015-]|dash|hyphen|minus", re.IGNORECASE)
+_WORD = re.compile(r"\S+")
+_ADDRESS = 6
+"""Words at the end of a text among which an `at` may be that of an address."""
 _LONGEST_GAP = 40
 """Characters between two digits beyond which they belong to two numbers."""
 _COUNT = 5

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from tenuto import events as e
+from tenuto.cli import moving
 from tenuto.cli.reach import Entry
-from tenuto.session import transfer
+from tenuto.errors import InvalidInput
+from tenuto.session import fold, transfer
 from tests.unit.cli.conftest import Command
 from tests.unit.cli.fakes import FakeSessions
 
@@ -80,3 +83,39 @@ def test_replay_at_a_position_that_is_none(tenuto: Command, sessions: FakeSessio
     for position in ("0", "7"):
         ran = tenuto("sessions", "replay", "s1", "--at", position)
         assert "positions 1 to 6" in ran.err
+
+
+def test_an_export_that_is_not_whole_is_not_left_behind(
+    tenuto: Command, sessions: FakeSessions, tmp_path: Path
+) -> None:
+    lively(sessions)
+    sessions.entries[-1] = sessions.entries[-2]
+    file = tmp_path / "s1.jsonl"
+    ran = tenuto("sessions", "export", "s1", str(file))
+    assert ran.code != 0 and "Export it again" in ran.err
+    assert not file.exists()
+
+
+def test_an_interrupted_export_is_not_left_behind(tmp_path: Path) -> None:
+    file = tmp_path / "s1.jsonl"
+    for error in (KeyboardInterrupt, OSError(28, "No space left on device")):
+        with pytest.raises((KeyboardInterrupt, InvalidInput)), moving._open(file) as target:
+            target.write(b"half")
+            assert file.stat().st_mode & 0o077 == 0, "nobody else reads it"
+            raise error
+        assert not file.exists()
+
+
+def test_a_state_as_it_was_shows_no_token(tenuto: Command, sessions: FakeSessions) -> None:
+    shared = e.ShareCreated(
+        at=7.0, share=1, token="ab" * 32, user="bob", permissions=["read"], expires=9.0
+    )
+    bodies = (msgspec.json.encode(event) for event in [*EVENTS, shared])
+    sessions.entries = [Entry(number, body) for number, body in enumerate(bodies, 1)]
+    ran = tenuto("sessions", "replay", "s1", "--at", "6", "--json")
+    assert ran.code == 0
+    state = fold.State()
+    for event in [*EVENTS, shared]:
+        fold.apply(state, event)
+    body = moving._shown(state)
+    assert "ab" * 32 not in str(body) and body["shares"]["known"]["1"]["user"] == "bob"

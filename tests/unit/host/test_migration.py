@@ -9,10 +9,18 @@ import pytest
 
 from tenuto import Tenuto, TenutoConfig
 from tenuto import events as e
-from tenuto.errors import AppendConflict, ExportUnsupported, InvalidInput, SessionNotFound
+from tenuto.clock import SystemClock
+from tenuto.errors import (
+    AppendConflict,
+    ExportUnsupported,
+    InvalidInput,
+    SessionNotFound,
+    StoreFull,
+)
 from tenuto.host import migration
 from tenuto.session.config import SessionConfig
-from tenuto.session.ports import Append, Read
+from tenuto.session.ports import Append, Query, Read, Row
+from tenuto.session.transfer import Writer
 from tenuto.stores.in_memory import InMemoryStore
 
 pytestmark = pytest.mark.virtual
@@ -256,3 +264,128 @@ async def test_the_state_at_a_position_is_the_state_of_then() -> None:
             state = await tenuto.state_at(name, position)
             said = [b for b in found[:position] if b["type"] == e.TAGS[e.MessageAdded]]
             assert (state.position, state.messages) == (position, len(said))
+
+
+# ----------------------------------------------------------------------------------------- journals that are forged
+
+CREATED = {
+    "type": "session.created", "at": 1.0, "session": "s1", "tenant": "t", "user": "old", "epoch": ""
+}  # fmt: skip
+STARTED = {"type": "conversation.started", "at": 1.0, "conversation": "c1"}
+SAID = {
+    "type": "message.added", "at": 1.0, "message": 1, "role": "user", "text": "Hi", "turn": 1, "conversation": "c1"
+}  # fmt: skip
+
+
+def forged(*events: dict[str, Any], user: str = "old") -> bytes:
+    """An export with a right checksum."""
+    journal = [Row(n, "", msgspec.json.encode(event)) for n, event in enumerate(events, 1)]
+    writer = Writer("s1", user, len(journal))
+    return b"".join([writer.begin(), *(writer.line(row) for row in journal), writer.end()])
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [{"type": "weather.changed", "at": 1.0}],
+        [{"type": "weather.changed", "at": 1.0}, CREATED],
+        [CREATED, {"type": "weather.changed"}],
+        [CREATED, STARTED, SAID | {"cause": "no number"}],
+        [CREATED, STARTED, SAID | {"message": "one"}],
+        [CREATED, STARTED, SAID | {"message": 2}],
+        [CREATED, STARTED | {"at": 1e300}],
+        [CREATED | {"at": -1.0}],
+        [
+            CREATED,
+            STARTED,
+            SAID,
+            {"type": "alarm.set", "at": 1.0, "alarm": 1, "due": -1e308, "text": "", "turn": 1},
+        ],
+        [CREATED | {"user": "a/b"}],
+        [CREATED | {"user": "x" * 101}],
+    ],
+)
+async def test_a_forged_journal_is_refused_and_nothing_is_left(events: list[Any]) -> None:
+    async with host() as tenuto:
+        with pytest.raises(InvalidInput):
+            await tenuto.import_sessions(forged(*events))
+        assert await tenuto.sessions(Query(tenant="local")) == []
+
+
+async def test_what_is_not_the_journals_own_word_is_not_believed() -> None:
+    """The user of the first line, and an id that is reserved."""
+    async with host() as tenuto:
+        named = CREATED | {"session": "~user/old"}
+        (name,) = await tenuto.import_sessions(forged(named, user="mallory"))
+        head = await tenuto.head(name)
+        assert head.user == (await tenuto.load_session(name)).user_id == "old"
+
+
+async def test_users_are_renamed_once() -> None:
+    users = {"old": "new", "new": "newest"}
+    async with host() as tenuto:
+        (own,) = await tenuto.import_sessions(forged(CREATED), user_id_mapping=users)
+        (other,) = await tenuto.import_sessions(
+            {"session_id": "q", "user_id": "old", "memory": {}}, user_id_mapping=users
+        )
+        for name in (own, other):
+            assert (await tenuto.head(name)).user == "new"
+            assert (await tenuto.load_session(name)).user_id == "new"
+        with pytest.raises(InvalidInput):
+            await tenuto.import_sessions(forged(CREATED), user_id_mapping={"old": "~user/x"})
+
+
+async def test_what_was_on_its_way_out_of_a_users_journal_elsewhere_is_not_taken_out_of_one_here() -> (
+    None
+):
+    cleared = {"type": "memory.cleared", "at": 1.0, "memories": [-1, -2], "reason": "cleared"}
+    async with host() as tenuto:
+        (name,) = await tenuto.import_sessions(forged(CREATED, cleared))
+        state = await tenuto.peek(name)
+        assert state is not None and state.memory.gone == []
+
+
+async def test_of_several_sessions_all_are_imported_or_none() -> None:
+    class Full(InMemoryStore):
+        left = 1
+
+        async def append(self, append: Append) -> None:
+            if append.expected == 0:
+                self.left -= 1
+            if self.left < 0:
+                raise StoreFull("It is full.")
+            await super().append(append)
+
+    one = {"createdAt": 5, "conversationHistory": [{"role": "user", "content": "Hi"}]}
+    async with host(Full(clock=SystemClock())) as tenuto:
+        with pytest.raises(StoreFull):
+            await tenuto.import_sessions({"a": one, "b": one})
+        assert await tenuto.sessions(Query(tenant="local")) == []
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (5, ExportUnsupported),
+        (None, ExportUnsupported),
+        (b"[" * 100_000, ExportUnsupported),
+        ([{"role": "user", "content": "half \ud800"}], InvalidInput),
+        ("half \ud800", ExportUnsupported),
+    ],
+)
+async def test_what_is_nothing_is_refused(data: Any, error: type[Exception]) -> None:
+    async with host() as tenuto:
+        with pytest.raises(error):
+            await tenuto.import_sessions(data)
+
+
+async def test_a_line_without_an_end_costs_no_more_than_its_length() -> None:
+    """Joined anew with each piece, this would copy some hundred gigabytes."""
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(40_000):
+            yield b" " * 250
+
+    async with host() as tenuto:
+        with pytest.raises(ExportUnsupported):
+            await tenuto.import_sessions(pieces())

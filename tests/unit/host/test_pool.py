@@ -259,6 +259,8 @@ async def test_what_a_pool_does_not_accept() -> None:
     async with hosting() as tenuto:
         with pytest.raises(InvalidInput, match="`limit` is 1 or more"):
             SessionPool(tenuto, limit=0)
+        with pytest.raises(InvalidInput, match="not '3'"):
+            SessionPool(tenuto, limit="3")  # type: ignore[arg-type]
         with pytest.raises(InvalidInput, match="`timeout` is 0 seconds or more"):
             SessionPool(tenuto, timeout=-1)
         with pytest.raises(InvalidInput, match="`session_id` differs"):

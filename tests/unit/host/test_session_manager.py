@@ -260,3 +260,19 @@ async def test_all_are_closed_even_if_some_fail() -> None:
         await quiet()
         assert not any(session.is_active for session in sessions)
         assert (manager.sessions, manager.current_session) == ((), None)
+
+
+@pytest.mark.parametrize("context", ["physics", {"topic": "x" * 3_000}])
+async def test_a_context_that_cannot_be_known_makes_no_session(context: object) -> None:
+    async with hosting() as tenuto:
+        manager = SessionManager(tenuto)
+        with pytest.raises(InvalidInput):
+            await manager.create_session(context, session_id="a")  # type: ignore[arg-type]
+        assert (manager.sessions, tenuto.sessions_here) == ((), {})
+        with pytest.raises(SessionNotFound):
+            await tenuto.load_session("a")
+        kept = await manager.create_session(session_id="a")
+        await kept.close()
+        with pytest.raises(InvalidInput):
+            await manager.create_session({"topic": "x" * 3_000}, session_id="a")
+        assert (await tenuto.load_session("a")).is_active, "one that was there is not touched"

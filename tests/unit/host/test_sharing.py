@@ -558,3 +558,13 @@ async def test_a_share_is_found_by_whichever_host_has_the_session() -> None:
             assert (await again.history()).messages == []
             assert (await other.load_session("s")).shares.list()[0].accesses == 3
             again.close()
+
+
+async def test_a_user_that_is_none_harms_no_session() -> None:
+    """A name without bytes must never be on its way into the journal: it would take the session down."""
+    async with hosting() as host:
+        session, view = await shared(host, "read", "add_notes")
+        assert isinstance(await refused(look(host, view, "bad \ud800")), InvalidInput)
+        async with await look(host, view) as one:
+            assert isinstance(await refused(one.add_note("bad \ud800")), InvalidInput)
+        await session.commit()

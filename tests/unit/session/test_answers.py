@@ -135,3 +135,15 @@ async def test_whoever_gave_up_is_not_told() -> None:
     stage.answers.fail(LeaseLost())
     with pytest.raises(LeaseLost):
         await asyncio.wait_for(last, 1.0)
+
+
+async def test_what_fails_in_the_same_breath_fails_the_question() -> None:
+    stage = Stage()
+    stage.tell(started())
+    stage.core.state.position = 3  # The question, and its error, which are not durable yet.
+    asked, before = stage.answers.expect(1, since=1), stage.answers.expect(2, since=3)
+    stage.core.state.position = 2
+    stage.tell(e.ErrorRaised(at=1.0, code="not_answered", message="It answers nothing."))
+    with pytest.raises(EngineError, match="answers nothing"):
+        await asked
+    assert not before.done()

@@ -348,3 +348,18 @@ def test_changes_are_made_one_after_the_other() -> None:
 def test_settings_of_a_later_version_keep_no_session_from_being_loaded() -> None:
     config = effective(created(hologram=True, memory_mode="crystal", voice="nova"))
     assert (config.voice, config.memory_mode) == ("nova", DEFAULTS["memory_mode"])
+
+
+def test_an_id_that_was_made_up_is_one_sessions_however_its_settings_are_copied() -> None:
+    first = SessionConfig()
+    copies = copy.deepcopy(first), copy.copy(first), dataclasses.replace(first, temperature=0.3)
+    assert take_id(first) == first.session_id
+    assert [take_id(each) for each in copies] == [None] * 3
+
+
+@pytest.mark.parametrize("wrong", [5, "educational", [("temperature", 0.3)]])
+def test_settings_come_by_name(wrong: Any) -> None:
+    with pytest.raises(
+        InvalidConfig, match=r"^Here: settings are a SessionConfig, or some of them"
+    ):
+        layer(wrong, "Here: ")

@@ -26,6 +26,7 @@ from tenuto.errors import (
 )
 from tenuto.session import fold, ports, stimuli
 from tenuto.stores import rows
+from tenuto.stores.in_memory import InMemoryStore
 from tenuto.testing.clock import VirtualClock
 from tenuto.testing.engine import Script, Step
 
@@ -388,3 +389,60 @@ async def test_memories_have_the_categories_of_the_template() -> None:
         await session.add_memory("Has a cough.", category="symptoms")
         with pytest.raises(InvalidInput, match="medical_history, symptoms"):
             session.add_memory("Likes jazz.", category="music")
+
+
+async def test_a_conversation_takes_a_config_as_everything_does_and_keeps_a_copy() -> None:
+    async with hosting() as tenuto, tenuto.session() as session:
+        await session.start_conversation(config=SessionConfig(temperature=0.2))
+        assert (session.config.temperature, session.config.voice) == (0.2, "alloy")
+        wanted = {"temperature": 0.3}
+        await session.reset(config=wanted)
+        wanted["temperature"] = 5.0
+        assert session.config.temperature == 0.3
+        before = session.position
+        for wrong in ("educational", {"temprature": 0.3}, {"user_id": "bob"}):
+            for begin in (session.start_conversation, session.reset):
+                with pytest.raises(InvalidConfig):
+                    begin(config=wrong)  # type: ignore[arg-type]
+        with pytest.raises(InvalidInput, match="id of a conversation"):
+            session.start_conversation(5)  # type: ignore[arg-type]
+        assert session.position == before
+        await journal(tenuto, session)
+
+
+async def test_a_batch_of_everything_is_one_append_in_its_order() -> None:
+    appends: list[int] = []
+
+    class Counting(InMemoryStore):
+        async def append(self, append: ports.Append) -> None:
+            appends.append(len(append.rows))
+            await super().append(append)
+
+    clock = VirtualClock()
+    config = TenutoConfig(store="memory:", lease=3600)
+    store = Counting(clock)
+    async with (
+        Tenuto(config, store=store, engines=script(), clock=clock) as tenuto,
+        tenuto.session() as session,
+    ):
+        heard: list[str] = []
+        session.events.on("*", lambda event: heard.append(event.type))
+        appends.clear()
+        with session.batch_update() as batch:
+            session.add_memory("Prefers mornings", category="scheduling")
+            session.update_preference("verbosity", "brief")
+            session.track_metric("task_completed", 1)
+            session.config.temperature = 0.3
+            assert session.config.temperature == 0.3
+            assert session.get_custom_metrics()["task_completed"]["count"] == 1
+        await batch
+        assert appends == [4]
+        assert heard == ["memory.added", "preference.set", "metric.tracked", "config.changed"]
+        with pytest.raises(InvalidInput), session.batch_update():
+            session.add_memory("Prefers evenings")
+            session.config.temperature = 0.4
+            session.set_preference("verbosity", 5)
+        assert (session.config.temperature, len(session.memories)) == (0.3, 1)
+        await session.save()
+        assert appends == [4]
+        await journal(tenuto, session)

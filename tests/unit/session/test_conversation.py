@@ -109,3 +109,9 @@ async def test_a_message_is_answered() -> None:
         await quiet()
         at.hands.last.give(ports.Ready(), ports.Segment(turn=1, text="Hello.", last=True))
         assert (await asking).text == "Hello."
+
+
+async def test_a_conversation_shows_which_one_it_is() -> None:
+    async with live() as (session, _):
+        assert repr(session.start_conversation("main")) == "Conversation('main', session_id='s')"
+        assert repr(session) == "Session('s', user_id='u', status='idle')"

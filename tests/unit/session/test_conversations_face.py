@@ -1,6 +1,8 @@
 """Conversations, branches, and the verbs around them, through the public face: a whole host, with the local brain."""
 
 import asyncio
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -100,7 +102,7 @@ async def test_what_cannot_be_started_or_resumed_changes_nothing() -> None:
             session.resume_conversation()
         session.start_conversation("main")
         before = fold.encode(session.driver.core.state)
-        for refused, error in (
+        cases: list[tuple[Callable[[], object], type[TenutoError]]] = [
             (lambda: session.start_conversation("main"), ConversationExists),
             (lambda: session.start_conversation("main", parent_id="main"), ConversationExists),
             (lambda: session.start_conversation("b", parent_id="b"), ConversationNotFound),
@@ -109,7 +111,8 @@ async def test_what_cannot_be_started_or_resumed_changes_nothing() -> None:
             (lambda: session.reset("main"), ConversationExists),
             (lambda: session.reset(config={"voice": 1}), InvalidConfig),
             (lambda: session.start_conversation("x" * 101), InvalidInput),
-        ):
+        ]
+        for refused, error in cases:
             with pytest.raises(error):
                 refused()
             assert fold.encode(session.driver.core.state) == before
@@ -176,7 +179,7 @@ async def test_who_waits_when_the_connection_is_stopped_is_told() -> None:
 
 
 async def test_a_pause_outlasts_a_message_and_an_answer_comes_after_it() -> None:
-    tenuto, script = scripted(SLOW, HELLO)
+    tenuto, _ = scripted(SLOW, HELLO)
     async with tenuto, tenuto.session(user_id="alice") as session:
         asking = asyncio.create_task(session.send_message("Think"))
         await asyncio.sleep(1.0)
@@ -296,7 +299,7 @@ async def test_a_program_talks_and_is_answered() -> None:
     assert (
         seen[0] == "processing" and seen[-1] == "idle" and {"listening", "processing"} <= set(seen)
     )
-    assert all(a != b for a, b in zip(seen, seen[1:], strict=False)), "each change is told once"
+    assert all(a != b for a, b in pairwise(seen)), "each change is told once"
 
 
 async def test_an_engine_that_only_reads_does_not_listen() -> None:

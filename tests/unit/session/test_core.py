@@ -1289,7 +1289,9 @@ def test_whoever_looks_through_a_share_is_let_go_of_when_it_expires() -> None:
     assert scene.do(stimuli.Due()) == []
     scene.now += 0.1
     assert scene.do(stimuli.Due()) == ["attachment.detached attachment=1 reason=expired"]
-    assert (scene.state.due, scene.state.here) == (None, {})
+    over = scene.core.state
+    assert over.due is None
+    assert over.here == {}
 
 
 def test_who_is_no_user_of_the_session_is_answered_without_what_is_sensitive() -> None:
@@ -1306,12 +1308,62 @@ def test_who_is_no_user_of_the_session_is_answered_without_what_is_sensitive() -
     # Nobody has the controls: the engine is not kept for longer than for somebody who has gone.
     assert scene.effects[-1] == effects.StartGrace()
     scene.ready()
+    assert scene.engine(ports.Forgot(turn=scene.state.turns, memory=1)) == [], "they take nothing"
     scene.answer("A user.")
     scene.join()
     scene.write("And who am I?")
     (own,) = [request for request in scene.asked if isinstance(request, ports.Ask)]
     assert [m.memory for m in own.context.memories] == [1, 2]
     assert effects.StartGrace() not in scene.effects
+
+
+def test_who_is_no_user_of_the_session_has_nothing_forgotten_or_cancelled() -> None:
+    scene = Scene()
+    fold.apply(scene.state, e.MemoryAdded(at=scene.now, memory=1, content="x"))
+    scene.do(stimuli.StartConversation(conversation="c"))
+    fold.apply(scene.state, e.AlarmSet(at=scene.now, alarm=1, due=9e9, text="tea", turn=0))
+    wishes = (ports.Forgot(turn=1, memory=1), ports.AlarmDropped(turn=1, alarm=1))
+    scene.do(stimuli.Type(text="Forget it all", client="python", user="doctor"))
+    scene.ready()
+    assert [scene.engine(wish) for wish in wishes] == [[], []]
+    scene.answer("No.")
+    scene.join()
+    scene.write("Forget it all")
+    wishes = (ports.Forgot(turn=2, memory=1), ports.AlarmDropped(turn=2, alarm=1))
+    assert [len(scene.engine(wish)) for wish in wishes] == [1, 1]
+
+
+def test_what_may_not_be_stored_is_not_learned_or_set_as_an_alarm_either() -> None:
+    scene = Scene(reader=Blackout(), redaction="mask")
+    scene.join(voice=False)
+    scene.write("Here is my number")
+    scene.ready()
+    assert scene.engine(ports.Learned(turn=1, content="The number is 5.", key="n")) == []
+    assert scene.engine(ports.Learned(turn=1, content="The number.", key="n", value="5")) == []
+    assert len(scene.engine(ports.Learned(turn=1, content="Has a number.", key="n"))) == 1
+    wanted = ports.AlarmWanted(turn=1, due=9e9, text="call 5")
+    assert ["5" in text for text in scene.engine(wanted)] == [False]
+    assert scene.engine(wanted) == [], "asked anew"
+
+
+@pytest.mark.parametrize(
+    "stimulus",
+    [
+        stimuli.Type(text="bad \ud800", client="tab"),
+        stimuli.Inject(role="user", text="bad \ud800"),
+        stimuli.Say(text="bad \ud800"),
+        stimuli.StartConversation(conversation="bad \ud800"),
+    ],
+)
+def test_a_text_that_cannot_be_stored_is_refused_before_it_is_true(
+    stimulus: stimuli.Stimulus,
+) -> None:
+    scene = Scene()
+    scene.join(voice=False)
+    position = scene.state.position
+    with pytest.raises(InvalidInput):
+        scene.do(stimulus)
+    assert scene.state.position == position
 
 
 # ------------------------------------------------------------------------------------- conversations, their branches, the past
@@ -1863,3 +1915,9 @@ def test_what_is_learned_of_the_user_is_told() -> None:
     for _ in range(3):
         scene.write("I should be most obliged")
     assert any(isinstance(event, e.PreferenceLearned) for event in scene.journal)
+
+
+def test_what_is_no_text_is_refused() -> None:
+    scene = Scene()
+    scene.join(voice=False)
+    scene.refuses(stimuli.Type(text="\ud800"), InvalidInput, "half a character")

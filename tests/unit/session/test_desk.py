@@ -36,3 +36,7 @@ async def test_a_receipt_that_will_not_be_durable_raises() -> None:
     desk.fails = True
     with pytest.raises(StoreFull):
         await Receipt(cast(Desk, desk), None)
+
+
+def test_a_receipt_shows_what_was_made() -> None:
+    assert repr(Receipt(cast(Desk, Counter()), "made")) == "Receipt('made')"

@@ -167,3 +167,21 @@ def test_what_is_imported_says_so() -> None:
     created = importers.events(past, 2e9, session="s", tenant="t", user="u", epoch="")[0]
     assert isinstance(created, e.SessionCreated)
     assert (created.origin, created.source) == ("import", "tab-1")
+
+
+def test_preferences_that_nobody_knows_are_left_behind() -> None:
+    (past,) = importers.read({**STRUCTURE, "preferences": {"mood": 0.5}})
+    made = importers.events(past, 1.0, session="s", tenant="t", user="u", epoch="x")
+    assert not any(isinstance(event, e.ProfileApplied) for event in made)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        [{"role": "user", "content": "a", "timestamp": 10**400}],
+        {"session_id": "q", "preferences": [1]},
+    ],
+)
+def test_a_part_of_the_wrong_kind_is_refused(data: Any) -> None:
+    with pytest.raises(InvalidInput, match="not what it should be"):
+        importers.read(data)

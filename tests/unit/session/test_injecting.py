@@ -181,7 +181,8 @@ def test_a_context_is_a_list_of_history() -> None:
     messages = [{"type": "History", "role": "assistant", "content": "Hi"}]
     assert parse_context({"messages": messages}) == [("agent", "Hi")]
     assert parse_context({"messages": [("user", "Hi")]}) == [("user", "Hi")]
-    for wrong in ({}, [], {"messages": 1}, {"messages": [], "more": 1}):
+    shapes: list[Any] = [{}, [], {"messages": 1}, {"messages": [], "more": 1}]
+    for wrong in shapes:
         with pytest.raises(InvalidInput, match="A context is"):
             parse_context(wrong)
     with pytest.raises(InvalidInput, match="Message 1 is not of the type"):

@@ -1,5 +1,7 @@
 """What a session is made of."""
 
+from typing import Any
+
 import pytest
 
 from tenuto.errors import InvalidConfig, TemplateContextMissing
@@ -72,3 +74,18 @@ def test_a_template_needs_its_context() -> None:
 
 def test_a_session_without_a_template_may_know_something_too() -> None:
     assert made_of(agent={}, context={"plan": "gold"}).context == {"plan": "gold"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"preset": 5}, "In `preset`: settings are a SessionConfig"),
+        ({"config": "educational"}, "In `config`: settings are a SessionConfig"),
+        ({"template": "medical"}, "`template` is a SessionTemplate"),
+        ({"preset": SessionConfig(user_id="bob")}, "`user_id` cannot be set here"),
+        ({"preset": SessionConfig(session_id="s")}, "`session_id` cannot be set here"),
+    ],
+)
+def test_what_is_something_else_is_refused(wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(InvalidConfig, match=says):
+        made_of(agent={}, **wrong)

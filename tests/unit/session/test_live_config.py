@@ -143,3 +143,11 @@ def test_it_shows_what_differs() -> None:
     assert repr(config) == "LiveConfig(version=0)"
     config.temperature = 0.3
     assert repr(config) == "LiveConfig(version=1, temperature=0.3)"
+
+
+def test_other_settings_are_made_of_it() -> None:
+    config = LiveConfig(Table({"temperature": 0.3, "voice": "nova"}))
+    other = dataclasses.replace(config, temperature=0.4)
+    assert (type(other), other.temperature, other.voice) == (SessionConfig, 0.4, "nova")
+    assert config.temperature == 0.3
+    assert take_id(other) is None, "the session has its id"

@@ -1,5 +1,7 @@
 """The desk of a live session: decisions one by one, and batches that are one append."""
 
+import asyncio
+
 import pytest
 
 from tenuto import events as e
@@ -85,3 +87,54 @@ async def test_a_batch_without_updates_is_nothing() -> None:
         with desk.batch():
             pass
         assert await desk.commit() == 1
+
+
+async def test_a_batch_begins_where_its_block_does() -> None:
+    async with house() as at:
+        desk = LiveDesk(at.driver)
+        batch = desk.batch()
+        desk.decide(tracked)
+        with batch:
+            assert desk.state.position == 2, "it sees what was decided after it was made"
+
+
+async def test_a_batch_is_used_once_and_not_within_another() -> None:
+    async with house() as at:
+        desk = LiveDesk(at.driver)
+        first, second = desk.batch(), desk.batch()
+        with first:
+            desk.decide(tracked)
+            with pytest.raises(IllegalEvent, match="open already"), second:
+                raise AssertionError("it opened")
+            assert desk.state.position == 2, "the first goes on"
+        with pytest.raises(IllegalEvent, match="used once"), first:
+            raise AssertionError("it opened")
+        assert await first == await desk.commit() == 2
+        with second:
+            desk.decide(tracked)
+        assert await second == 3
+
+
+async def test_a_batch_is_of_its_task_alone() -> None:
+    async with house() as at:
+        desk = LiveDesk(at.driver)
+        opened, go_on = asyncio.Event(), asyncio.Event()
+
+        async def fails() -> None:
+            with desk.batch():
+                desk.decide(tracked)
+                opened.set()
+                await go_on.wait()
+                raise ZeroDivisionError
+
+        failing = asyncio.create_task(fails())
+        await opened.wait()
+        assert desk.state.position == 1, "what is in it is not seen from here"
+        desk.decide(tracked)
+        assert await desk.commit() == 2, "and what is decided here is not in it"
+        with desk.batch():
+            desk.decide(tracked)
+        go_on.set()
+        with pytest.raises(ZeroDivisionError):
+            await failing
+        assert (desk.state.position, await desk.commit()) == (3, 3)

@@ -3,7 +3,7 @@
 import pytest
 
 from tenuto.errors import InvalidInput
-from tenuto.session.ports import Capabilities, role
+from tenuto.session.ports import Capabilities, is_text, role
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,18 @@ def test_a_role_has_a_second_name() -> None:
     assert (role("assistant"), role("tool")) == ("agent", "tool")
     with pytest.raises(InvalidInput, match="user, agent, assistant, system, tool"):
         role("bot")
+
+
+@pytest.mark.parametrize(
+    ("value", "is_one"),
+    [
+        ("", True),
+        ("Hi", True),
+        ("Grüße 😀", True),
+        ("half \ud83d", False),
+        (7, False),
+        (None, False),
+    ],
+)
+def test_what_can_be_stored_as_a_text(value: object, is_one: bool) -> None:
+    assert is_text(value) == is_one

@@ -299,3 +299,36 @@ def test_what_is_no_profile_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput):
         p.PreferencesPart(desk).apply_profile(wrong)
     assert desk.state.preferences == p.Preferences()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        5,
+        "{}",
+        {"formallity": 0.5},
+        {"formality": 9.5, "formality_count": 5},
+        {"formality": float("nan"), "formality_count": 5},
+        {"length": -1.0, "length_count": 5},
+        {"formality": 0.5, "formality_count": -5},
+        {"topics": {"tea": -1}},
+        {"topics": {"tea" * 1_000: 1}},
+    ],
+)
+def test_what_nobody_can_have_learned_never_gets_into_a_journal(wrong: Any) -> None:
+    with pytest.raises(InvalidInput):
+        p.take_profile(State(), wrong, 1.0)
+
+
+def test_profiles_are_merged_from_a_list() -> None:
+    one = p.SessionProfile(topics={"tea": 1})
+    with pytest.raises(InvalidInput, match="as a list"):
+        p.SessionProfile.merge(one)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="no profile to merge"):
+        p.SessionProfile.merge(iter(()))  # type: ignore[arg-type]
+    assert p.SessionProfile.merge(iter((one, one))).topics == {"tea": 2}  # type: ignore[arg-type]
+
+
+def test_what_a_session_exports_it_takes() -> None:
+    state = after(*(said(words=5_000, seconds=1.0, technical=0.1, topics=["tea"]),) * 3)
+    assert p.take_profile(State(), p.profile(state.preferences), 1.0)

@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 
+from tenuto import Tenuto, TenutoConfig
 from tenuto import events as e
 from tenuto.errors import (
     ConversationNotFound,
@@ -503,3 +504,13 @@ async def test_the_stream_of_states_ends_with_the_session() -> None:
         reader = aiter(session.state)
         await session.end()
         assert [state.state async for state in reader] == [Status.IDLE]
+
+
+async def test_an_engine_that_answers_nothing_says_so_at_once() -> None:
+    async with (
+        Tenuto(TenutoConfig(store="memory:", engine="echo")) as tenuto,
+        tenuto.session() as session,
+        asyncio.timeout(5),
+    ):
+        with pytest.raises(EngineError, match="answers nothing"):
+            await session.send_message("Hi")

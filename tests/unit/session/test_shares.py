@@ -108,6 +108,11 @@ def test_what_is_implied(table: Table, asked: Sequence[str], given_: list[str]) 
         {"hours": math.inf},
         {"hours": 8_761.0},
         {"hours": True},
+        {"hours": "24"},
+        {"user": 5},
+        {"user": "a\ud800"},
+        {"permissions": 5},
+        {"permissions": [["read"]]},
         {"hours": None},
     ],
 )
@@ -475,3 +480,14 @@ def test_a_token_of_another_session_is_unknown(table: Table) -> None:
     assert shares.session_of(forged) == "other"
     assert shares.find(table.state.shares, forged) is None
     assert shares.find(table.state.shares, name + "." + secret) is not None
+
+
+@pytest.mark.parametrize("text", ["half \ud800", 5, None])
+def test_a_note_that_cannot_be_stored_is_refused(table: Table, text: Any) -> None:
+    with pytest.raises(InvalidInput):
+        shares.add_note(table.state, table.time, text, "alice")
+
+
+def test_what_is_no_text_is_no_token() -> None:
+    with pytest.raises(NotAuthenticated):
+        shares.session_of(None)  # type: ignore[arg-type]

@@ -138,6 +138,12 @@ async def test_a_name_that_nothing_has_is_refused(name: str) -> None:
                 listen(name, print)
 
 
+async def test_a_name_that_is_nearly_right_is_guessed() -> None:
+    async with listening() as (events, _):
+        with pytest.raises(InvalidInput, match=r"Did you mean 'memory\.added'"):
+            events.on("memory.add", print)
+
+
 async def test_a_handler_has_to_be_callable() -> None:
     async with listening() as (events, _):
         with pytest.raises(InvalidInput, match="callable"):

@@ -4,7 +4,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenuto.session.ports import Message, Role
-from tenuto.session.summary import ANSWERED, BEGAN, MOST, extend, said_by_user, shortened
+from tenuto.session.summary import (
+    ANSWERED,
+    BEGAN,
+    MOST,
+    extend,
+    said_by_user,
+    shortened,
+    without_system,
+)
 
 
 def message(text: str, role: Role = "user", number: int = 1) -> Message:
@@ -108,3 +116,8 @@ def test_what_the_user_said_can_be_read_back() -> None:
     assert said_by_user(text) == ["I like tea.", "Green, please."]
     assert said_by_user(extend("", [message("Be quick and kind.", "system")])) == []
     assert said_by_user("") == []
+
+
+def test_what_the_application_said_can_be_left_out() -> None:
+    text = extend("", [message("Be quick and kind.", "system"), message("I like tea.")])
+    assert without_system(text) == "User: I like tea."

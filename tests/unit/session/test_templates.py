@@ -205,3 +205,8 @@ def test_what_cannot_be_known_is_refused(context: dict[Any, Any], field: str) ->
     with pytest.raises(InvalidConfig) as caught:
         known(None, context)
     assert caught.value.fields == (field,)
+
+
+def test_a_context_is_known_by_name() -> None:
+    with pytest.raises(InvalidConfig, match="by name"):
+        known(CLINIC, "P12345")  # type: ignore[arg-type]

@@ -113,3 +113,45 @@ def test_a_field_that_is_not_known_goes_along() -> None:
     row = Row(1, "note.added", b'{"type":"note.added","at":1.5,"colour":"red","user":"old"}')
     adopted = transfer.adopt(row, session="s2", tenant="t2", epoch="", users={"old": "new"})
     assert adopted.body == b'{"type":"note.added","at":1.5,"colour":"red","user":"new"}'
+
+
+DEEP = b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+
+
+def test_what_is_nested_to_do_harm_is_refused() -> None:
+    with pytest.raises(ExportUnsupported):
+        transfer.Reader(DEEP)
+    first = lines()[0]
+    with pytest.raises(InvalidInput, match="Line 2"):
+        transfer.Reader(first).line(DEEP)
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(ExportUnsupported):
+        list(transfer.to_lines({**transfer.to_record(lines()), "events": [deep]}))
+    while deep:
+        deep = deep[0]  # type: ignore[assignment]
+
+
+def test_a_first_line_is_known() -> None:
+    assert transfer.is_header(lines()[0])
+    assert not transfer.is_header(b'[{"role":"user"}')
+    assert not transfer.is_header(lines()[0].replace(b"tenuto.", b"other."))
+
+
+def test_every_field_that_names_a_user_is_renamed() -> None:
+    """A new event with a `user` or a `by` that is a user's fails here."""
+    named = {
+        e.TAGS[kind]: tuple(
+            field.name
+            for field in msgspec.structs.fields(kind)
+            if field.name in ("user", "by") and field.type is str
+        )
+        for kind in e.CATALOGUE
+    }
+    assert transfer._OF_USERS == {tag: names for tag, names in named.items() if names}
+
+
+def test_who_is_not_renamed_keeps_the_name() -> None:
+    row = transfer.adopt(JOURNAL[2], session="s", tenant="t", epoch="e", users={"old": "new"})
+    assert msgspec.json.decode(row.body)["user"] == "guest"

@@ -204,3 +204,14 @@ def test_a_viewer_passes_on_what_is_shown() -> None:
 
 def test_what_is_told_is_a_list_too() -> None:
     assert viewing.TOLD == {"partial", "status"}
+
+
+def test_a_summary_does_not_tell_what_the_application_told_the_agent() -> None:
+    _, lens = seen_by("read")
+    text = f"Began with: I like tea.\nSystem: {SECRET}"
+    shown = lens.event(
+        e.ConversationSummarized(at=5.0, conversation="c", upto=1, text=text, cause="x:1")
+    )
+    assert shown == e.ConversationSummarized(
+        at=5.0, conversation="c", upto=1, text="Began with: I like tea."
+    )

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tenuto.text.spoken import digits, has_number_words, is_count, plain
+from tenuto.text.spoken import digits, has_number_words, is_count, plain, settled
 
 
 @pytest.mark.parametrize(
@@ -116,3 +116,28 @@ def test_a_count(numbers: list[str], counts: bool) -> None:
 )
 def test_number_words(text: str, has: bool) -> None:
     assert has_number_words(text) is has
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("", ""),
+        ("4111", ""),
+        ("my card is 4111 1111 1111 111", "my card is"),
+        ("my card is four one one, uh double one -", "my card is"),
+        ("call plus four four oh", "call"),
+        ("it is [card] and", "it is [card] and"),
+        ("write to alice at example", "write to alice"),
+        ("write to alice@exa", "write to"),
+        ("I am at home with all of my dear friends", "I am at home with all of my dear friends"),
+        ("I have two dogs", "I have two dogs"),
+    ],
+)
+def test_what_is_still_being_said_is_not_shown(text: str, shown: str) -> None:
+    assert settled(text) == shown
+
+
+def test_no_partial_of_a_card_shows_any_of_its_digits() -> None:
+    words = "my card is 4111 1111 1111 1111 thank you".split()
+    for said in range(1, 7):
+        assert not any(letter.isdigit() for letter in settled(" ".join(words[:said])))
