@@ -30,9 +30,9 @@ import msgspec
 
 from tenuto import events as e
 from tenuto.errors import InvalidInput
-from tenuto.session.config import SessionConfig
+from tenuto.session.config import DEFAULTS
 from tenuto.session.memory_book import Memories, MemoryEvent
-from tenuto.session.memory_plan import Fact, Plan, is_over
+from tenuto.session.memory_plan import Fact, Plan, add_one, is_over
 from tenuto.session.orders import is_instruction
 from tenuto.session.ports import Learned, Memory
 from tenuto.text.tokens import count as tokens_of
@@ -47,14 +47,17 @@ LONGEST_CONTENT = 2_000
 LONGEST_NAME = 100
 """Characters of a key and of a category."""
 
-_DEFAULTS = SessionConfig()
+_TEXTS = ("content", "key", "value", "category")
+_NUMBER = (int, float)
 
 __all__ = ["Fact", "Memories", "MemoryEvent", "is_instruction"]
 
 
 def setting(state: "State", name: str) -> Any:
     """Return a setting of the session as it is now, whatever its open conversation has set."""
-    return state.live.get(name, state.config.get(name, getattr(_DEFAULTS, name)))
+    if name in state.live:
+        return state.live[name]
+    return state.config[name] if name in state.config else DEFAULTS[name]
 
 
 # ----------------------------------------------------------------------------------------------------------- what is known
@@ -79,21 +82,25 @@ def accept(state: "State", fact: Fact) -> Fact:
     Raises:
         InvalidInput: The message names the value that is wrong, and says what is accepted.
     """
-    for name in ("content", "key", "value", "category"):
-        value = getattr(fact, name)
-        if not isinstance(value, str) or not _is_text(value):
-            raise InvalidInput(f"The `{name}` of a memory is text.")
-    if not fact.content.strip():
+    try:
+        is_text = _is_text("".join((fact.content, fact.key, fact.value, fact.category)))
+    except TypeError:
+        is_text = False
+    if not is_text:
+        values = {name: getattr(fact, name) for name in _TEXTS}
+        wrong = [n for n, v in values.items() if not isinstance(v, str) or not _is_text(v)]
+        raise InvalidInput(f"The `{wrong[0]}` of a memory is text.")
+    if not fact.content or fact.content.isspace():
         raise InvalidInput("A memory needs content: 1 to 2,000 characters.")
     if len(fact.content) > LONGEST_CONTENT:
         raise InvalidInput(f"A memory has 1 to {LONGEST_CONTENT:,} characters; this one has more.")
-    if max(len(fact.key), len(fact.category)) > LONGEST_NAME:
+    if len(fact.key) > LONGEST_NAME or len(fact.category) > LONGEST_NAME:
         raise InvalidInput(
             f"The `key` and the `category` of a memory may have {LONGEST_NAME} characters."
         )
     if len(fact.value) > LONGEST_CONTENT:
         raise InvalidInput(f"The `value` of a memory may have {LONGEST_CONTENT:,} characters.")
-    if not isinstance(fact.importance, int | float) or not 0 <= fact.importance <= 1:
+    if not isinstance(fact.importance, _NUMBER) or not 0 <= fact.importance <= 1:
         raise InvalidInput("The `importance` of a memory is a number from 0 to 1.")
     if fact.category and state.categories and fact.category not in state.categories:
         raise InvalidInput(
@@ -115,7 +122,7 @@ def expiry(days: float | None, at: float) -> float:
     """
     if days is None:
         return 0.0
-    if not isinstance(days, int | float) or not 0 < days < math.inf:
+    if not isinstance(days, _NUMBER) or not 0 < days < math.inf:
         raise InvalidInput("`expires_after_days` is a number of days above 0, or None for never.")
     return at + days * 86_400.0
 
@@ -137,9 +144,8 @@ def add(
         kept = ("content", "value", "category", "importance", "expires", "sensitive")
         if all(getattr(same, name) == getattr(fact, name) for name in kept):
             return []
-    plan = Plan(state.memory, setting(state, "max_memory_size"), at, cause)
-    plan.add(scoped(state, fact))
-    return plan.events
+    cap: int = setting(state, "max_memory_size")
+    return add_one(state.memory, scoped(state, fact), cap, at, cause)
 
 
 def learn(
@@ -256,8 +262,7 @@ def _said_in_turn(memories: Memories, fact: Fact) -> bool:
 
 def scoped(state: "State", fact: Fact) -> Fact:
     """Return a fact with whom it belongs to: the user, when that is set and the fact lasts."""
-    mode = setting(state, "memory_mode")
-    if setting(state, "memory_scope") != "user" or mode == "ephemeral":
+    if setting(state, "memory_scope") != "user" or setting(state, "memory_mode") == "ephemeral":
         return fact
     if fact.turn and _goes(state, fact.importance):
         return fact

@@ -132,12 +132,14 @@ class Memories(msgspec.Struct, dict=True, eq=False):
             self._note_added(event)
         else:
             self._note_removed(numbers_of(event), kept=_is_kept(event))
-        self.__dict__["_changes"] = self.changes + 1
-        if self.is_read:
-            self._change(self.book, event)
-            self.__dict__["_unpacked"] = True
+        own = self.__dict__
+        own["_changes"] = own.get("_changes", 0) + 1
+        book: Book | None = own.get("_book")
+        if book is None:
+            self.backlog.append(event)
         else:
-            self.backlog = [*self.backlog, event]
+            self._change(book, event)
+            own["_unpacked"] = True
 
     def _note_added(self, event: e.MemoryAdded) -> None:
         self.count = event.memory

@@ -6,6 +6,7 @@ given), and memory (facts that outlive both). A verb without `await` takes effec
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -308,7 +309,8 @@ class MemoryPart:
                 sensitive=sensitive,
                 conversation=state.conversation,
             )
-            return rules.add(state, fact, at, elsewhere=self._elsewhere(state, at))
+            elsewhere = self._elsewhere(state, at) if key else ()
+            return rules.add(state, fact, at, elsewhere=elsewhere)
 
         events = self._desk.decide(rule)
         return Receipt(self._desk, self._made(events) or self._of_key(key))
@@ -466,8 +468,10 @@ class MemoryPart:
         return self._desk.decide(rule)
 
     def _made(self, events: Sequence[e.Event]) -> MemoryEntry | None:
-        made = [event for event in events if isinstance(event, e.MemoryAdded)]
-        return shown(entry(made[-1])) if made else None
+        for event in reversed(events):
+            if isinstance(event, e.MemoryAdded):
+                return shown(self._desk.state.memory.book.entries.get(event.memory) or entry(event))
+        return None
 
     def _of_key(self, key: str) -> MemoryEntry:
         (same,) = [memory for memory in self.known() if memory.key == key][-1:]
@@ -494,11 +498,17 @@ def shown(memory: Memory) -> MemoryEntry:
 
 
 def _iso(moment: float) -> str:
-    whole = moment == int(moment)
-    text = datetime.fromtimestamp(moment, UTC).isoformat(
-        timespec="seconds" if whole else "milliseconds"
-    )
-    return text.replace("+00:00", "Z")
+    whole = int(moment)
+    if moment == whole:
+        return _second(whole) + "Z"
+    # Microseconds are rounded and milliseconds cut off, as `datetime` has it.
+    more, micros = divmod(round((moment - whole) * 1e6), 1_000_000)
+    return f"{_second(whole + more)}.{micros // 1_000:03}Z"
+
+
+@lru_cache(maxsize=64)
+def _second(moment: int) -> str:
+    return datetime.fromtimestamp(moment, UTC).replace(tzinfo=None).isoformat()
 
 
 def _number(memory: "MemoryEntry | int") -> int:

@@ -38,7 +38,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """When it was first known, in seconds since 1970-01-01 UTC; 0 for now."""
 
 
-_DEFAULTS = msgspec.structs.asdict(Fact(content=""))
+_DEFAULTS = dict(zip(e.MemoryAdded.__struct_fields__[::-1], e.MemoryAdded.__struct_defaults__[::-1]))
+_IMPORTANCE, _NEVER, _NOW = (_DEFAULTS[name] for name in ("importance", "expires", "learned"))
 
 
 class Plan:
@@ -117,15 +118,7 @@ class Plan:
         own = [number for number in parts if number > 0]
         self.remove(own, "superseded" if len(own) == 1 else "compressed")
         self.make_room(needed)
-        # What is a default is left out of the journal, which it is only when it is not given.
-        fields = msgspec.structs.asdict(fact)
-        event = e.MemoryAdded(
-            at=self._at,
-            cause=self._cause,
-            memory=self.count + 1,
-            replaces=parts,
-            **{name: value for name, value in fields.items() if value != _DEFAULTS[name]},
-        )
+        event = _added(fact, self.count + 1, parts, self._at, self._cause)
         self.events.append(event)
         self.count, self.tokens = event.memory, self.tokens + needed
         added = self._added[event.memory] = entry(event)
@@ -151,6 +144,46 @@ class Plan:
 
     def _rank(self, memory: Memory) -> float:
         return -1.0 if is_over(memory, self._at) else memory.importance
+
+
+def add_one(
+    memories: Memories, fact: Fact, cap: int, at: float, cause: str = ""
+) -> list[e.Event]:
+    """Return the events by which one fact comes to be known, as a plan makes them: most facts need none for it.
+
+    Raises:
+        InvalidInput: It alone is more than may be known.
+    """
+    plain = memories.is_read and not fact.key
+    if plain and memories.used + tokens_of(fact.content) <= cap:
+        return [_added(fact, memories.count + 1, [], at, cause)]
+    plan = Plan(memories, cap, at, cause)
+    plan.add(fact)
+    return plan.events
+
+
+def _added(
+    fact: Fact, number: int, replaces: list[int], at: float, cause: str
+) -> e.MemoryAdded:
+    # The journal leaves out what is a default, by its identity: an equal number is written.
+    return e.MemoryAdded(
+        at=at,
+        cause=cause,
+        memory=number,
+        replaces=replaces,
+        content=fact.content,
+        key=fact.key,
+        value=fact.value,
+        turn=fact.turn,
+        category=fact.category,
+        importance=fact.importance if fact.importance != _IMPORTANCE else _IMPORTANCE,
+        conversation=fact.conversation,
+        expires=fact.expires or _NEVER,
+        sensitive=fact.sensitive,
+        scope=fact.scope,
+        source=fact.source,
+        learned=fact.learned or _NOW,
+    )
 
 
 def is_over(memory: Memory, now: float) -> bool:
