@@ -53,6 +53,7 @@ tr:last-child td { border: 0; }
 .number { text-align: right; white-space: nowrap; }
 .number:last-child { padding-right: 0; }
 td.name { min-width: 9rem; overflow-wrap: anywhere; }
+@media (max-width: 30rem) { td.name { min-width: 6rem; } }
 """
 
 

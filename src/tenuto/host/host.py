@@ -183,10 +183,11 @@ class Tenuto:
                 self.spawn(job())
 
     def warm(self) -> None:
-        """Load the engine's voice beside, so that the first to speak does not wait for it."""
+        """Load the engine's voice, and what reads messages, beside: so the first to speak does not wait for it."""
 
         async def load() -> None:
             try:
+                await asyncio.to_thread(self.reader.warm)
                 await self.engines.start()
             except TenutoError as error:
                 log.error("no voice: %s", error.message)
@@ -240,7 +241,8 @@ class Tenuto:
     ) -> Opening:
         """Open the session of that id, or make one. Works with `await` and `async with`, which closes it at the end.
 
-        The settings of a session that is there already stay as they are.
+        A session that is there already keeps its settings and its user: another `user_id` is not refused. Compare
+        `session.user_id` where an id comes from outside.
 
         Args:
             user_id: Whose it is, as for `create_session`, like all that follow.
@@ -306,6 +308,7 @@ class Tenuto:
             MissingExtra: A setting needs something that is not installed.
             AppendConflict: There is a session of that id; raised when awaited, or at once if it is live here.
             IllegalEvent: Nothing asynchronous is running: it is called outside of `asyncio.run(...)`.
+            StoreUnavailable: This host is going down, or was closed.
 
         Example:
             >>> session = tenuto.create_session(  # doctest: +SKIP
@@ -313,6 +316,7 @@ class Tenuto:
             ... )
         """
         _need_loop()
+        self._need_open()
         zone = {"timezone": self.config.timezone} if self.config.timezone else {}
         made = made_of(
             agent={**zone, **self.config.agent},
@@ -422,13 +426,19 @@ class Tenuto:
             SessionNotFound: There is no such session, or it is another tenant's.
             SessionEnded: It has ended.
             SessionLocked: Another host has it; the error says which, and until when.
-            StoreUnavailable: This host is going down.
+            StoreUnavailable: This host is going down, or was closed.
         """
         session = await self._take_here(session_id, tenant)
         await session.memory.fresh()
         if not lazy_load:
             session.memory.read()
         return session
+
+    def _need_open(self) -> None:
+        if self._closing:
+            raise StoreUnavailable(
+                "This host is going down, or was closed. Come back in a moment; in a program, make another `Tenuto`."
+            )
 
     async def _take_here(self, session_id: str, tenant: str) -> Session:
         making = self._making.get(session_id)
@@ -444,8 +454,7 @@ class Tenuto:
             await live.commit()
             if not live.driver.is_leaving:
                 return live
-        if self._closing:
-            raise StoreUnavailable("This host is going down. Come back in a moment.")
+        self._need_open()
         head = await self.head(session_id, tenant=tenant)
         if head.ended:
             raise SessionEnded

@@ -134,9 +134,11 @@ class UserMemory:
         return not self._drivers
 
     def _saw(self, row: ports.Row, event: e.Event) -> None:
-        match event:
-            case e.MemoryAdded(scope="user"):
+        if isinstance(event, e.MemoryAdded):
+            if event.scope == "user":
                 self._send_soon()
+            return
+        match event:
             case e.MemoryRemoved(memory=number) if number < 0:
                 self._send_soon()
             case e.MemoryCleared(memories=numbers, reason=reason) if reason != "kept":

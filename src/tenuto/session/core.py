@@ -397,7 +397,7 @@ class SessionCore:
             self._emit(event)
         if changes:
             self._refresh() if s.waits else self._configure()
-        if any(isinstance(event, e.ShareRevoked) for event in events):
+        if e.ShareRevoked in map(type, events):
             self._let_go_of_viewers()
 
     def _inject(self, s: Inject) -> None:

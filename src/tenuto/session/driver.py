@@ -327,11 +327,12 @@ class Driver:
         return self.error is None
 
     def _tell(self, rows: Sequence[ports.Row], events: Sequence[e.Event]) -> None:
+        ring = self.ring
         for row, event in zip(rows, events, strict=True):
-            self.ring.append(row)
+            ring.append(row)
             self._ring_bytes += len(row.body)
-            while len(self.ring) > RING_EVENTS or self._ring_bytes > RING_BYTES:
-                self._ring_bytes -= len(self.ring.popleft().body)
+            while len(ring) > RING_EVENTS or self._ring_bytes > RING_BYTES:
+                self._ring_bytes -= len(ring.popleft().body)
             if self.listeners:
                 for listener in list(self.listeners.values()):
                     listener.event(row)

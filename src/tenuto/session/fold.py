@@ -237,7 +237,8 @@ def apply(state: State, event: e.Event) -> None:
         return
     if not state.position and kind is not e.SessionCreated:
         raise IllegalEvent(f"{e.TAGS[kind]} before session.created")
-    life = next_life(state.life, event, controller=_is_controllers(state, event))
+    controls = kind in _OF_ATTACHMENTS and _is_controllers(state, event)
+    life = next_life(state.life, event, controller=controls)
     turn = next_turn(state.turn, event)
     check = _CHECKS.get(kind)
     if check is not None:
@@ -720,6 +721,7 @@ _CHANGES: dict[type[e.Event], Any] = {
     e.AlarmCancelled: _alarm_cancelled,
 }
 
+_OF_ATTACHMENTS = frozenset({e.AttachmentAttached, e.AttachmentDetached})
 _OF_PREFERENCES = frozenset(
     {
         e.MessageAdded,

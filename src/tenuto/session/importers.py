@@ -50,13 +50,15 @@ def read(data: object, source: str = "") -> list[Past]:
         source: `chat`, `map`, `record` or `structure`; empty to find out.
 
     Raises:
-        ExportUnsupported: It is none of these.
+        ExportUnsupported: It is none of these, or not the one that `source` says.
         InvalidInput: It is one of these, and a part of it is wrong; the message says which.
 
     Example:
         >>> read([{"role": "user", "content": "Hello"}])[0].messages[0].text
         'Hello'
     """
+    if source not in ("", *_READERS):
+        raise ExportUnsupported(f"There is no kind {source!r}. There are: {', '.join(_READERS)}.")
     for name, (fits, reader) in _READERS.items():
         if name == (source or name) and fits(data):
             try:
@@ -65,7 +67,7 @@ def read(data: object, source: str = "") -> list[Past]:
                 raise InvalidInput(f"A part of this {name} is not what it should be.") from None
     raise ExportUnsupported(
         "This is no session that Tenuto can import. It reads its own exports, lists of chat messages, maps of sessions by "
-        f"id and session records{'' if not source else f'; and it knows no {source!r}'}."
+        f"id and session records{f'; and this is no {source}' if source else ''}."
     )
 
 

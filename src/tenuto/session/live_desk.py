@@ -4,7 +4,7 @@ A batch is its task's: what other tasks do with the session meanwhile is not in 
 """
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Coroutine, Generator
 from types import TracebackType
 from typing import Any, Self
 
@@ -48,13 +48,14 @@ class LiveDesk:
         made: list[e.Event] = []
 
         def remember(state: fold.State, at: float) -> list[e.Event]:
-            made.extend(rule(state, at))
+            nonlocal made
+            made = rule(state, at)
             return made
 
         self._driver.receive(stimuli.Decide(rules=(remember,), waits=waits))
         return made
 
-    async def commit(self) -> int:
+    def commit(self) -> Coroutine[Any, Any, int]:
         """Wait until everything so far is durable. Returns the position.
 
         Raises:
@@ -63,7 +64,7 @@ class LiveDesk:
         """
         if self._open_batch() is not None:
             raise IllegalEvent("A batch is open: leave it first, then await.")
-        return await self._driver.commit()
+        return self._driver.commit()
 
     def batch(self) -> "Batch":
         """Begin a batch.

@@ -32,6 +32,7 @@ class Book(msgspec.Struct):
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Book).decode
 _NOTHING = _encode(Book())
+_NOTHING_WEIGHED: tuple[str | None, int] = (None, 0)
 
 
 class Memories(msgspec.Struct, dict=True, eq=False):
@@ -108,6 +109,12 @@ class Memories(msgspec.Struct, dict=True, eq=False):
         elif self.__dict__.get("_unpacked"):
             self.body, self.__dict__["_unpacked"] = msgspec.Raw(_encode(self.book)), False
 
+    def weigh(self, content: str) -> int:
+        """Return the tokens of a fact that is about to come. They are not counted again when it does."""
+        tokens = tokens_of(content)
+        self.__dict__["_weighed"] = (content, tokens)
+        return tokens
+
     def check(self, event: MemoryEvent) -> None:
         """Refuse what cannot happen.
 
@@ -169,7 +176,8 @@ class Memories(msgspec.Struct, dict=True, eq=False):
     def _change(self, book: Book, event: MemoryEvent) -> None:
         if isinstance(event, e.MemoryAdded):
             book.entries[event.memory] = entry(event)
-            self.tokens += tokens_of(event.content)
+            content, tokens = self.__dict__.pop("_weighed", _NOTHING_WEIGHED)
+            self.tokens += tokens if content is event.content else tokens_of(event.content)
             if event.key:
                 book.keys[event.key] = event.memory
             return

@@ -470,7 +470,7 @@ class MemoryPart:
     def _made(self, events: Sequence[e.Event]) -> MemoryEntry | None:
         for event in reversed(events):
             if isinstance(event, e.MemoryAdded):
-                return shown(self._desk.state.memory.book.entries.get(event.memory) or entry(event))
+                return shown(entry(event))
         return None
 
     def _of_key(self, key: str) -> MemoryEntry:

@@ -38,8 +38,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     """When it was first known, in seconds since 1970-01-01 UTC; 0 for now."""
 
 
-_DEFAULTS = dict(zip(e.MemoryAdded.__struct_fields__[::-1], e.MemoryAdded.__struct_defaults__[::-1]))
-_IMPORTANCE, _NEVER, _NOW = (_DEFAULTS[name] for name in ("importance", "expires", "learned"))
+_PLAIN = e.MemoryAdded(at=0.0, memory=0, content="")
+_IMPORTANCE, _NEVER, _NOW = _PLAIN.importance, _PLAIN.expires, _PLAIN.learned
 
 
 class Plan:
@@ -146,25 +146,21 @@ class Plan:
         return -1.0 if is_over(memory, self._at) else memory.importance
 
 
-def add_one(
-    memories: Memories, fact: Fact, cap: int, at: float, cause: str = ""
-) -> list[e.Event]:
+def add_one(memories: Memories, fact: Fact, cap: int, at: float, cause: str = "") -> list[e.Event]:
     """Return the events by which one fact comes to be known, as a plan makes them: most facts need none for it.
 
     Raises:
         InvalidInput: It alone is more than may be known.
     """
     plain = memories.is_read and not fact.key
-    if plain and memories.used + tokens_of(fact.content) <= cap:
+    if plain and memories.used + memories.weigh(fact.content) <= cap:
         return [_added(fact, memories.count + 1, [], at, cause)]
     plan = Plan(memories, cap, at, cause)
     plan.add(fact)
     return plan.events
 
 
-def _added(
-    fact: Fact, number: int, replaces: list[int], at: float, cause: str
-) -> e.MemoryAdded:
+def _added(fact: Fact, number: int, replaces: list[int], at: float, cause: str) -> e.MemoryAdded:
     # The journal leaves out what is a default, by its identity: an equal number is written.
     return e.MemoryAdded(
         at=at,
@@ -179,7 +175,7 @@ def _added(
         importance=fact.importance if fact.importance != _IMPORTANCE else _IMPORTANCE,
         conversation=fact.conversation,
         expires=fact.expires or _NEVER,
-        sensitive=fact.sensitive,
+        sensitive=bool(fact.sensitive),
         scope=fact.scope,
         source=fact.source,
         learned=fact.learned or _NOW,

@@ -653,6 +653,10 @@ class Engines(Protocol):
 class Reader(Protocol):
     """Reads what the user says, before it is stored. Pure and synchronous: once a turn, not once a frame."""
 
+    def warm(self) -> None:
+        """Import what is slow to import. It may run in a thread."""
+        ...
+
     def redact(
         self, text: str, policy: Literal["mask", "drop"], region: str
     ) -> tuple[str, list[str]]:

@@ -9,6 +9,9 @@ from tenuto.events import Traits
 class NoReader:
     """A `ports.Reader` that measures nothing, and refuses what it cannot redact."""
 
+    def warm(self) -> None:
+        """Import nothing."""
+
     def redact(
         self, text: str, policy: Literal["mask", "drop"], region: str
     ) -> tuple[str, list[str]]:
@@ -28,6 +31,12 @@ class NoReader:
 
 class TextReader:
     """A `ports.Reader` over `tenuto.text`."""
+
+    def warm(self) -> None:
+        """Import what measures messages."""
+        from tenuto.text import traits
+
+        traits.warm()
 
     def redact(
         self, text: str, policy: Literal["mask", "drop"], region: str

@@ -156,15 +156,11 @@ def joint(life: Life, turn: Turn, *, owed: bool, aloud: bool) -> Turn:
         owed: Whether a message of the user has had no reply yet.
         aloud: Whether the open reply is spoken.
     """
-    match turn:
-        case Turn.IDLE if owed:
-            return Turn.THINKING
-        case Turn.SPEAKING if aloud and life is not Life.LIVE:
-            return Turn.HELD
-        case Turn.HELD if life is Life.LIVE:
-            return Turn.SPEAKING
-        case _:
-            return turn
+    if turn is Turn.IDLE:
+        return Turn.THINKING if owed else turn
+    if turn is Turn.SPEAKING:
+        return Turn.HELD if aloud and life is not Life.LIVE else turn
+    return Turn.SPEAKING if turn is Turn.HELD and life is Life.LIVE else turn
 
 
 def next_life(life: Life, event: e.Event, *, controller: bool) -> Life:

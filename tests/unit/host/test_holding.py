@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from tenuto import Session, SessionPool, Tenuto, TenutoConfig
-from tenuto.errors import IllegalEvent, InvalidInput, LeaseLost
+from tenuto.errors import IllegalEvent, InvalidInput, LeaseLost, StoreUnavailable
 from tenuto.session.attachment import Joining
 from tenuto.session.state import Life
 from tenuto.stores.in_memory import InMemoryStore
@@ -46,6 +46,16 @@ async def test_without_a_block_it_is_put_away_and_says_how_to_go_on() -> None:
         with pytest.raises(LeaseLost, match=r"30 s.*await tenuto\.load_session\('s1'\)"):
             session.add_memory("Prefers mornings")
         assert (await tenuto.load_session("s1")).is_active
+
+
+async def test_a_host_that_was_closed_makes_no_session_and_takes_none() -> None:
+    async with hosting() as tenuto:
+        await tenuto.create_session(session_id="s1")
+    with pytest.raises(StoreUnavailable, match="closed"):
+        tenuto.create_session(user_id="alice")
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await tenuto.load_session("s1")
+    assert tenuto.sessions_here == {}
 
 
 async def test_a_session_says_the_same_from_the_moment_it_is_closed() -> None:

@@ -1,5 +1,7 @@
 """What is read of a message before it is stored."""
 
+import sys
+
 import pytest
 
 from tenuto.errors import InvalidConfig
@@ -32,3 +34,9 @@ def test_only_what_is_wanted_is_measured() -> None:
     other = reader.measure("I love it", 1.0, learning=False, analytics=True)
     assert one is not None and one.sentiment is None
     assert other is not None and other.formality is None and other.technical is None
+
+
+def test_what_is_slow_to_import_can_be_imported_before() -> None:
+    for reader in (NoReader(), TextReader()):
+        reader.warm()
+    assert "tenuto.text.traits" in sys.modules

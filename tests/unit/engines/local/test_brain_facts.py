@@ -195,6 +195,13 @@ CONVERSATIONS = {
         > forget that i like tea
         I do not remember anything like that: you like tea.
     """,
+    "what only points at something is no fact": """
+        > i love jazz and thank you
+        + interest:jazz = jazz
+        I will remember that you love jazz.
+        > i like it
+        Thank you, that is kind.
+    """,
     "where an answer comes from": """
         > my name is bob
         + name = Bob

@@ -111,13 +111,21 @@ def fact(kind: str, value: str, content: str = "", key: str = "") -> Fact:
     return Fact(key, value, content or k.content.format(value), k.category, k.importance)
 
 
+_POINTER = re.compile(
+    r"(?:this|that|it|you|them|these|those|him|her|(?:many )?thanks?(?: you)?(?: (?:very|so) much)?)",
+    re.IGNORECASE,
+)
+"""What only points at something, or is said out of politeness."""
+
+
 def _values(text: str) -> list[str]:
     """Split `jazz, chess and tea`; nothing when the text runs on into another sentence."""
     if _OPEN.search(text.lower()) or len(text.split()) > 14:
         return []
     kept = _PAIRS.sub(r"\1&\2", text)
     parts = re.split(r"\s*,\s*(?:and\s+)?|\s+and\s+", kept)
-    return [part.replace("&", " and ") if kept != text else part for part in parts if part][:8]
+    told = (part for part in parts if part and not _POINTER.fullmatch(part))
+    return [part.replace("&", " and ") if kept != text else part for part in told][:8]
 
 
 def _keeps(kind: str) -> Facts:
