@@ -84,7 +84,8 @@ def show(
                 messages = await _last_messages(sessions, session, limit)
         out.put(summary, _headline(summary))
         for message in messages:
-            out.put(message, f"{_clock_time(message.at)}  {message.role:>6}  {message.text}")
+            cut = "  (interrupted)" if message.said and message.said != message.text else ""
+            out.put(message, f"{_clock_time(message.at)}  {message.role:>6}  {message.text}{cut}")
 
     options.go(command)
 

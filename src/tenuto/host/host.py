@@ -42,6 +42,7 @@ from tenuto.session.config import SessionConfig, chosen_id, take_id
 from tenuto.session.driver import Driver
 from tenuto.session.history import HistoryPage
 from tenuto.session.layers import made_of
+from tenuto.session.memory_book import Memories
 from tenuto.session.preferences import SessionProfile, take_profile
 from tenuto.session.reading import TextReader
 from tenuto.session.session import Session
@@ -241,8 +242,7 @@ class Tenuto:
     ) -> Opening:
         """Open the session of that id, or make one. Works with `await` and `async with`, which closes it at the end.
 
-        A session that is there already keeps its settings and its user: another `user_id` is not refused. Compare
-        `session.user_id` where an id comes from outside.
+        A session that is there already keeps its settings.
 
         Args:
             user_id: Whose it is, as for `create_session`, like all that follow.
@@ -251,6 +251,9 @@ class Tenuto:
             preset: One of `SessionPresets`, or its name.
             preference_profile: What is known of the user from elsewhere.
             tenant: Whose it is to be among the users of several.
+
+        Raises:
+            AppendConflict: There is a session of that id, and it is not `user_id`'s.
         """
 
         async def open_or_create() -> Session:
@@ -259,6 +262,7 @@ class Tenuto:
                 name = chosen_id(config)
             if name is not None:
                 try:
+                    await self._need_user(name, user_id, tenant)
                     return await self.load_session(name, tenant=tenant)
                 except SessionNotFound:
                     pass
@@ -560,13 +564,35 @@ class Tenuto:
             raise SessionNotFound
         return head
 
-    async def sessions(self, query: ports.Query) -> Sequence[ports.Head]:
+    async def _need_user(self, session_id: str, user_id: str | None, tenant: str) -> None:
+        """Let nobody have somebody else's session by its id: to them it is as if there were one that they cannot see.
+
+        Raises:
+            SessionNotFound: There is no such session.
+            AppendConflict: There is one, and it is another user's.
+        """
+        if user_id is None:
+            return
+        live = self._making.get(session_id) or self.sessions_here.get(session_id)
+        mine = live is not None and live.driver.core.state.tenant == tenant
+        known = live.user_id if live is not None and mine else ""
+        if (known or (await self.head(session_id, tenant=tenant)).user) != user_id:
+            raise AppendConflict(f"Session {session_id} exists already.")
+
+    async def sessions(
+        self, query: ports.Query | None = None, *, tenant: str = "local"
+    ) -> Sequence[ports.Head]:
         """List sessions, the most recently updated first.
 
         Args:
-            query: Whose, and which page of them.
+            query: Whose, and which page of them; the first fifty of the tenant when None.
+            tenant: Whose, where there is no query.
+
+        Example:
+            >>> [head.session for head in await tenuto.sessions()]  # doctest: +SKIP
+            ['sess_abc123']
         """
-        return await self.store.sessions(query)
+        return await self.store.sessions(query or ports.Query(tenant=tenant))
 
     async def history(
         self, session_id: str, *, tenant: str = "local", before: int | None = None, limit: int = 50
@@ -836,7 +862,7 @@ class Tenuto:
 
     async def _fold(self, loaded: ports.Loaded) -> fold.State:
         """Fold a journal to its state: the newest snapshot, if this version can read it, and what came after."""
-        state, found = fold.State(), loaded.rows
+        state, found = fold.State(memory=Memories.unread()), loaded.rows
         if loaded.snapshot is not None:
             try:
                 state = fold.decode(loaded.snapshot.body)
@@ -845,7 +871,8 @@ class Tenuto:
             else:
                 if not state.analytics.last:
                     # It was made by a version that counted nothing yet.
-                    state, found = fold.State(), await self._read_all(loaded.head.session)
+                    state = fold.State(memory=Memories.unread())
+                    found = await self._read_all(loaded.head.session)
         for row in found:
             fold.apply(state, rows.to_event(row))
         return state

@@ -193,7 +193,9 @@ class Driver:
             TenutoError: It will not be: the session is gone from this host.
         """
         target = self.core.state.position if position is None else position
-        if target > self.durable or self.error is not None:
+        if self.error is not None:
+            raise self.error
+        if target > self.durable:
             done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
             def settle(error: TenutoError | None) -> None:
@@ -203,7 +205,7 @@ class Driver:
                     else:
                         done.set_exception(error)
 
-            self.when_durable(target, settle)
+            self._waiters.append((target, settle))
             await done
         return target
 

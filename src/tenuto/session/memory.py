@@ -140,7 +140,7 @@ def add(
         InvalidInput: A value is wrong, or the fact alone is larger than `max_memory_size`.
     """
     fact = accept(state, fact)
-    if same := _of_key(state, fact.key, elsewhere):
+    if same := _of_key(state, fact.key, at, elsewhere):
         kept = ("content", "value", "category", "importance", "expires", "sensitive")
         if all(getattr(same, name) == getattr(fact, name) for name in kept):
             return []
@@ -191,7 +191,7 @@ def learn_later(
 def _learn(state: "State", fact: Fact, at: float, elsewhere: Sequence[Memory]) -> list[e.Event]:
     if not _is_acceptable(state, fact):
         return []
-    same = _of_key(state, fact.key, elsewhere)
+    same = _of_key(state, fact.key, at, elsewhere)
     if same is not None and (same.value, same.content) == (fact.value, fact.content):
         return []
     if not fact.key and _said_in_turn(state.memory, fact):
@@ -240,12 +240,12 @@ def _is_own_word(state: "State", turn: int) -> bool:
     return found
 
 
-def _of_key(state: "State", key: str, elsewhere: Sequence[Memory]) -> Memory | None:
-    """Return the fact of a key: the session's own, or else the user's."""
+def _of_key(state: "State", key: str, now: float, elsewhere: Sequence[Memory]) -> Memory | None:
+    """Return the fact of a key that has not expired: the session's own, or else the user's."""
     if not key:
         return None
     book = state.memory.book
-    if key in book.keys:
+    if key in book.keys and not is_over(book.entries[book.keys[key]], now):
         return book.entries[book.keys[key]]
     return next((memory for memory in elsewhere if memory.key == key), None)
 

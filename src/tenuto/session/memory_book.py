@@ -61,6 +61,13 @@ class Memories(msgspec.Struct, dict=True, eq=False):
         if bytes(self.body) == _NOTHING and not self.backlog:
             self.__dict__["_book"] = Book()
 
+    @classmethod
+    def unread(cls) -> "Memories":
+        """Return memories that a whole journal can be folded into, and that nobody has read."""
+        made = cls()
+        del made.__dict__["_book"]
+        return made
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Memories):
             return NotImplemented

@@ -6,8 +6,8 @@ given), and memory (facts that outlive both). A verb without `await` takes effec
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Protocol
 
 import msgspec
@@ -468,10 +468,8 @@ class MemoryPart:
         return self._desk.decide(rule)
 
     def _made(self, events: Sequence[e.Event]) -> MemoryEntry | None:
-        for event in reversed(events):
-            if isinstance(event, e.MemoryAdded):
-                return shown(entry(event))
-        return None
+        made = [event for event in events if isinstance(event, e.MemoryAdded)]
+        return shown(entry(made[-1])) if made else None
 
     def _of_key(self, key: str) -> MemoryEntry:
         (same,) = [memory for memory in self.known() if memory.key == key][-1:]

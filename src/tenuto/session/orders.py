@@ -23,6 +23,7 @@ _ORDERS = re.compile(
             # A role of the dialogue that the text would like to have.
             r"(?:^|[\s\"'(\[{<>#*|/])(?:system|assistant|developer|tool|user|human|ai|agent)(?: \w+)?\s*(?:>|\]|\}|:(?!\d))",
             r"<\|?/?\s*(?:im_start|im_end|system|assistant|user|inst|s|endoftext|start_header_id|eot_id)\b",
+            r"\bim_(?:start|end)\b|<\||\|>",
             r"\[/?\s*inst\s*\]|<<\s*/?sys\s*>>|^\s*#{1,6}\s*(?:system|instruction|response|assistant)",
             # What was said before shall not count.
             rf"\b(?:ignore|disregard|forget|override|bypass|skip|drop|neglect|discard)\b.{{0,40}}\b{_RULES}",
@@ -31,7 +32,8 @@ _ORDERS = re.compile(
             rf"\b(?:new|updated|real|actual|hidden|secret|following|your) {_RULES}\b",
             r"\bsystem (?:prompt|message|override|mode)\b|\b(?:developer|debug|admin|god|dan|jailbreak) mode\b|\bjailbreak",
             # How to behave from now on.
-            rf"\b(?:always|never|must|should|only|shall|may not|do not(?: ever)?|don't(?: ever)?|stop|please) {_SPEAK}(?:ing)?\b",
+            rf"\b(?:always|never|must|should|only|shall|may not|do not(?: ever)?|don't(?: ever)?|stop|please)"
+            rf" {_SPEAK}(?:ing)?\b",
             rf"\b(?:wants?|likes?|needs?|prefers?|expects?|orders?|tells?|asks?) (?:it )?(?:that |when |if )?{_AGENT}\b",
             rf"\bmake sure (?:to {_SPEAK}|(?:that )?{_AGENT})\b",
             r"\byour (?:\w+ )?(?:job|task|role|goal|purpose|duty|mission) (?:is|will be|from)\b",

@@ -33,6 +33,17 @@ def test_show_is_readable(tenuto: Command) -> None:
     assert "Hello Alice" not in ran.out
 
 
+def test_show_says_which_reply_was_cut(tenuto: Command, sessions: FakeSessions) -> None:
+    sessions.messages.append(
+        msgspec.structs.replace(
+            sessions.messages[-1], role="agent", text="Once", said="Once upon a time"
+        )
+    )
+    ran = tenuto("sessions", "show", "s1")
+    assert "agent  Once  (interrupted)" in ran.out
+    assert ran.out.count("(interrupted)") == 1
+
+
 def test_tail_begins_with_the_last_events_and_follows(tenuto: Command) -> None:
     lines = tenuto("sessions", "tail", "s1", "--lines", "2", "--json").lines
     assert [line["position"] for line in lines] == [3, 4, 5]

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from tenuto import Session, SessionPool, Tenuto, TenutoConfig
-from tenuto.errors import IllegalEvent, InvalidInput, LeaseLost, StoreUnavailable
+from tenuto.errors import AppendConflict, IllegalEvent, InvalidInput, LeaseLost, StoreUnavailable
 from tenuto.session.attachment import Joining
 from tenuto.session.state import Life
 from tenuto.stores.in_memory import InMemoryStore
@@ -189,3 +189,25 @@ async def test_who_has_lost_a_user_is_not_the_local_one(user: object) -> None:
         with pytest.raises(InvalidInput, match="`user_id`"):
             tenuto.create_session(user_id=user)  # type: ignore[arg-type]
         assert tenuto.create_session().user_id == "local"
+
+
+async def test_nobody_opens_somebody_elses_session_by_its_id() -> None:
+    async with Tenuto(TenutoConfig(store="memory:", engine="text")) as tenuto:
+        made = tenuto.create_session(session_id="a", user_id="alice")
+        with pytest.raises(AppendConflict, match="exists already"):
+            await tenuto.session(session_id="a", user_id="mallory")
+        assert await tenuto.session(session_id="a", user_id="alice") is made
+        await made.close()
+        with pytest.raises(AppendConflict, match="exists already"):
+            await tenuto.session(session_id="a", user_id="mallory")
+        assert (await tenuto.session(session_id="a", user_id="alice")).user_id == "alice"
+        assert (await tenuto.session(session_id="a")).user_id == "alice"
+        assert (await tenuto.session(session_id="b", user_id="mallory")).user_id == "mallory"
+
+
+async def test_the_sessions_there_are_can_be_listed() -> None:
+    async with Tenuto(TenutoConfig(store="memory:", engine="text")) as tenuto:
+        await tenuto.create_session(session_id="a")
+        await tenuto.create_session(session_id="b", tenant="other")
+        assert [head.session for head in await tenuto.sessions()] == ["a"]
+        assert [head.session for head in await tenuto.sessions(tenant="other")] == ["b"]

@@ -424,6 +424,9 @@ def test_a_milestone_of_another_version_is_let_be() -> None:
 class Reader:
     """Finds something in every message."""
 
+    def warm(self) -> None:
+        pass
+
     def redact(self, text: str, policy: str, region: str) -> tuple[str, list[str]]:
         return text, []
 

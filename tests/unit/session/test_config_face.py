@@ -164,6 +164,9 @@ async def test_the_settings_of_a_session_make_another_one() -> None:
 class Blind:
     """A reader that cannot redact."""
 
+    def warm(self) -> None:
+        pass
+
     def redact(self, text: str, policy: str, region: str) -> tuple[str, list[str]]:
         raise MissingExtra("redaction", "Redacting phone numbers")
 

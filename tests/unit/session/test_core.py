@@ -1779,6 +1779,9 @@ def test_a_link_that_was_opened_with_new_settings_confirms_them_by_being_ready()
 class Blind:
     """A reader that cannot redact."""
 
+    def warm(self) -> None:
+        pass
+
     def redact(self, text: str, policy: str, region: str) -> tuple[str, list[str]]:
         raise InvalidInput("There is no region 'QQ'.")
 
@@ -1802,6 +1805,9 @@ def test_redaction_is_refused_where_nothing_could_be_said_any_more() -> None:
 
 class Blackout:
     """A reader that takes every digit for personal data."""
+
+    def warm(self) -> None:
+        pass
 
     def redact(self, text: str, policy: str, region: str) -> tuple[str, list[str]]:
         clean = "".join("#" if char.isdigit() else char for char in text)

@@ -826,6 +826,9 @@ class Blackout:
 
     ink = True
 
+    def warm(self) -> None:
+        pass
+
     def redact(self, text: str, policy: str, region: str) -> tuple[str, list[str]]:
         if not self.ink:
             raise MissingExtra("redact", "Redaction")

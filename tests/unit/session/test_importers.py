@@ -125,7 +125,7 @@ def test_what_is_nothing_known_is_refused(data: object) -> None:
 
 def test_what_it_is_can_be_said() -> None:
     assert importers.read(CHAT, "chat") == importers.read(CHAT)
-    with pytest.raises(ExportUnsupported, match="no kind 'cassette'. There are: chat, map"):
+    with pytest.raises(ExportUnsupported, match=r"no kind 'cassette'\. There are: chat, map"):
         importers.read(CHAT, "cassette")
     with pytest.raises(ExportUnsupported, match="this is no map"):
         importers.read(CHAT, "map")

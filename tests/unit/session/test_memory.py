@@ -383,3 +383,14 @@ def test_whom_a_fact_belongs_to() -> None:
     table = Table({"memory_scope": "user", "memory_mode": "ephemeral"})
     put(table, "By hand.")
     assert table.state.memory.outgoing == []
+
+
+def test_what_is_said_again_when_it_has_just_expired_is_learned_anew() -> None:
+    table = Table()
+    learn(table, "The user lives in Paris.", "place", "Paris")
+    table.take(*memory.update(table.state, 1, {"expires": NOW + DAY}, NOW))
+    assert learn(table, "The user lives in Paris.", "place", "Paris") == []
+    table.time = NOW + DAY
+    learn(table, "The user lives in Paris.", "place", "Paris")
+    table.take(*memory.expire(table.state, table.time))
+    assert table.contents == ["The user lives in Paris."]

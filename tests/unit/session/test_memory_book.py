@@ -149,3 +149,35 @@ def test_a_key_that_is_taken_twice_stays_with_the_newer() -> None:
 def test_a_removal_of_what_is_gone_already_counts_once() -> None:
     memories = folded([e.MemoryRemoved(at=NOW, memory=-3, reason="forgotten")] * 2)
     assert memories.gone == [-3]
+
+
+def test_a_whole_journal_is_folded_without_reading_it() -> None:
+    unread = Memories.unread()
+    for event in HISTORY:
+        unread.check(event)
+        unread.apply(event)
+    assert not unread.is_read
+    assert unread == folded(HISTORY)
+
+
+def test_a_fact_that_was_weighed_is_not_counted_again_and_another_one_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted: list[str] = []
+
+    def count(text: str) -> int:
+        counted.append(text)
+        return len(text)
+
+    monkeypatch.setattr(memory_book, "tokens_of", count)
+    memories = Memories()
+    first, second, third = (
+        e.MemoryAdded(at=NOW, memory=n, content=f"Fact {n}" + "." * n) for n in (1, 2, 3)
+    )
+    assert memories.weigh(first.content) == 7
+    memories.apply(first)
+    memories.weigh(first.content)
+    memories.apply(second)
+    memories.apply(third)
+    assert counted == [first.content, first.content, second.content, third.content]
+    assert memories.used == 7 + 8 + 9

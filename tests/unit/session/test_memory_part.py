@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from tenuto import events as e
 from tenuto.errors import ExportUnsupported, InvalidInput
 from tenuto.session import fold, memory, memory_part, user_memory
 from tenuto.session.memory_part import MemoryEntry, MemoryPart, imported
-from tenuto.session.ports import Learned
+from tenuto.session.ports import Learned, Memory
 from tenuto.session.user_memory import UserBook
 from tests.unit.session.remembering import DAY, NOW, Table, added
 
@@ -342,3 +343,13 @@ def test_facts_of_an_import_are_plain() -> None:
     (fact,) = imported([{"content": "a", "turn": 7, "conversation": "c9", "replaces": [1]}])
     assert (fact.turn, fact.conversation, fact.learned) == (0, "", 0.0)
     assert memory.Fact is type(fact)
+
+
+@pytest.mark.parametrize("part", [0.0, 0.0004996, 0.0005, 0.25, 0.9994996, 0.9999994, 0.9999996])
+def test_a_moment_is_written_as_datetime_writes_it(part: float) -> None:
+    moment = 1_790_000_000 + part
+    memory = Memory(memory=1, content="It rains.", at=moment, expires=moment)
+    digits = "milliseconds" if part else "seconds"
+    written = datetime.fromtimestamp(moment, UTC).isoformat(timespec=digits)
+    entry = memory_part.shown(memory)
+    assert entry.timestamp == entry.expires_at == written.replace("+00:00", "Z")

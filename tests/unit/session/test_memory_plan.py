@@ -2,10 +2,13 @@
 
 import random
 
+import msgspec
 import pytest
 
+from tenuto import events as e
 from tenuto.errors import InvalidInput
-from tenuto.session.memory_plan import Fact, Plan, is_over
+from tenuto.session import fold
+from tenuto.session.memory_plan import Fact, Plan, add_one, is_over
 from tenuto.session.ports import Memory
 from tests.unit.session.remembering import NOW, Table, added
 
@@ -146,3 +149,40 @@ def test_the_cap_holds_at_every_position_and_nothing_goes_before_what_matters_le
         for gone in evicted:
             for other in stayed:
                 assert (gone.importance, gone.memory) < (other.importance, other.memory)
+
+
+def test_one_fact_comes_just_as_a_plan_has_it_come() -> None:
+    drawn = random.Random(3)
+    for _ in range(200):
+        table = Table()
+        table.take(*(added(n, key=drawn.choice(["", "name"])) for n in range(1, 4)))
+        fact = Fact(
+            content=drawn.choice(
+                ["New.", "One two three four five.", "A fact of a dozen words " * 2]
+            ),
+            key=drawn.choice(["", "name", "place"]),
+            importance=drawn.choice([0.2, 0.5, 1]),
+            expires=drawn.choice([0.0, NOW + 9]),
+            sensitive=drawn.choice([True, False]),
+        )
+        plan = plan_for(table, cap=(cap := drawn.randint(12, 30)))
+        plan.add(fact)
+        assert add_one(table.state.memory, fact, cap, NOW, "tab:1") == plan.events
+
+
+def test_one_fact_is_refused_or_has_the_others_read_just_as_a_plan_does() -> None:
+    with pytest.raises(InvalidInput, match="has 5 tokens; `max_memory_size` is 3"):
+        add_one(Table().state.memory, Fact(content="One two three four."), 3, NOW)
+    table = Table()
+    table.take(added(1))
+    memories = fold.copy(table.state).memory
+    assert not memories.is_read
+    (event,) = add_one(memories, Fact(content="New."), 10_000, NOW)
+    assert (event, memories.is_read) == (e.MemoryAdded(at=NOW, memory=2, content="New."), True)
+
+
+def test_the_journal_leaves_out_what_is_a_default_however_it_was_come_by() -> None:
+    fact = Fact(content="New.", importance=float("0.5"), expires=float("0"), learned=float("0"))
+    (event,) = add_one(Table().state.memory, fact, 10_000, 7.0)
+    written = b'{"type":"memory.added","at":7.0,"memory":1,"content":"New."}'
+    assert msgspec.json.encode(event) == written

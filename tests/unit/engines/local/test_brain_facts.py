@@ -57,6 +57,15 @@ CONVERSATIONS = {
         I remember that already: you live in Rome.
         You told me in turn 2.
     """,
+    "since when is no part of a place": """
+        > I've moved to New York last week
+        + place = New York
+        I will remember that you live in New York.
+        > We moved from New York to Boston two months ago
+        + place = Boston
+        Noted: you live in Boston now.
+        Before, it was New York, as you told me in turn 1.
+    """,
     "a correction finds what it corrects": """
         > im alice
         + name = Alice
@@ -328,3 +337,11 @@ def test_many_memories_are_listed_up_to_a_bound() -> None:
     for number in range(30):
         talk.memories.append(Memory(memory=number + 1, content=f"The user has {number} things."))
     assert len([o for o in talk.say("what do you know about me") if isinstance(o, Segment)]) == 13
+
+
+def test_a_name_or_a_place_that_is_denied_is_none() -> None:
+    talk = Talk()
+    talk.say("My name isn't Alice")
+    talk.say("I live in Rome no longer")
+    talk.say("My name isn't Alice, it's Anna")
+    assert talk.memories == []

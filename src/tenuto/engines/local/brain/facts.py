@@ -141,6 +141,23 @@ def _keeps(kind: str) -> Facts:
     return facts
 
 
+_WHEN = re.compile(
+    r"(?: (?:now|again|today|yesterday|recently|lately|already|currently|(?:just |only )?(?:last|this) \w+"
+    r"|(?:\w+ ){1,3}ago|(?:in|since) (?:\d{4}|last \w+)|any ?more|at the moment|for good))+$",
+    re.I,
+)
+"""What follows a place and says since when."""
+
+
+def _place(found: Found) -> list[Fact]:
+    value = found.said("v")
+    if not _values(value) or value.lower().endswith(("no longer", "no more")):
+        return []
+    when = _WHEN.search(value)
+    value = value[: when.start()] if when else value
+    return [fact("place", titled(value))]
+
+
 def _name(test: Callable[[str], str]) -> Facts:
     def facts(found: Found) -> list[Fact]:
         name = test(found.said("v"))
@@ -298,10 +315,13 @@ STATEMENTS: list[tuple[re.Pattern[str], Facts]] = [
     ),
     _statement(_keeps("preference"), rf"i {_EVER}prefer (?P<v>.+)"),
     _statement(
-        _keeps("place"),
+        _place,
         rf"i (?:have )?{_EVER}(?:live in|moved (?:house )?to|have moved to|relocated to) (?P<v>.+)",
     ),
-    _statement(_keeps("place"), rf"i am {_EVER}(?:living|based) in (?P<v>.+)"),
+    _statement(
+        _place, rf"(?:i|we) (?:have )?{_EVER}(?:moved|relocated) from (?:\w+ ){{1,3}}to (?P<v>.+)"
+    ),
+    _statement(_place, rf"i am {_EVER}(?:living|based) in (?P<v>.+)"),
     _statement(
         _keeps("origin"), r"(?:i am|i come|i am originally|i come originally) from (?P<v>.+)"
     ),
