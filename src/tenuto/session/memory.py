@@ -100,7 +100,8 @@ def accept(state: "State", fact: Fact) -> Fact:
         )
     if len(fact.value) > LONGEST_CONTENT:
         raise InvalidInput(f"The `value` of a memory may have {LONGEST_CONTENT:,} characters.")
-    if not isinstance(fact.importance, _NUMBER) or not 0 <= fact.importance <= 1:
+    given = fact.importance
+    if not isinstance(given, _NUMBER) or isinstance(given, bool) or not 0 <= given <= 1:
         raise InvalidInput("The `importance` of a memory is a number from 0 to 1.")
     if fact.category and state.categories and fact.category not in state.categories:
         raise InvalidInput(

@@ -18,7 +18,7 @@ from tenuto.text.stopwords import FILLERS, FUNCTION
 
 logger = logging.getLogger("tenuto.text")
 
-MAX_MEASURED = 4_000
+MAX_MEASURED = 1_000
 """Characters of a message that are measured; only its words are counted to the end."""
 
 MAX_TOPICS = 3

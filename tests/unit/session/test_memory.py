@@ -96,6 +96,7 @@ def test_what_the_user_knows_elsewhere_is_known() -> None:
         ({"content": "x", "importance": -0.1}, "from 0 to 1"),
         ({"content": "x", "importance": math.nan}, "from 0 to 1"),
         ({"content": "x", "importance": "high"}, "from 0 to 1"),
+        ({"content": "x", "importance": True}, "from 0 to 1"),
         ({"content": "word " * 21}, "`max_memory_size` is 20"),
         ({"content": "x", "category": "other"}, "no category 'other'.*symptoms, medications"),
     ],
