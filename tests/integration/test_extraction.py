@@ -1,10 +1,9 @@
 """Facts found by a language model: a small server that speaks OpenAI's API, and the real client."""
 
 import asyncio
-import inspect
 import json
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from tenuto.errors import EngineError
 from tenuto.session import ports
 from tenuto.session.ports import Message
 from tenuto.session.session import Session
+from tests.integration.waiting import until
 
 HI = Message(message=1, role="user", text="I adore sailing.", turn=1, conversation="c1", at=0.0)
 
@@ -78,16 +78,6 @@ def fact(content: str, **more: Any) -> dict[str, Any]:
 
 def contents(session: Session) -> list[str]:
     return [entry.content for entry in session.get_memory().entries]
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    """Wait until a condition holds, which may be a coroutine's answer; ten seconds at most."""
-    for _ in range(1_000):
-        held = condition()
-        if await held if inspect.isawaitable(held) else held:
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("It did not come to pass.")
 
 
 async def test_what_it_asks_and_what_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,6 @@
 """One memory of a user in several sessions, hosts and crashes: nothing is lost, nothing comes twice."""
 
 import asyncio
-import inspect
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from tenuto.session import ports
 from tenuto.session.session import Session
 from tenuto.session.user_memory import journal_of
 from tenuto.stores.sqlite import SqliteStore
+from tests.integration.waiting import until
 
 SHARED = SessionConfig(memory_scope="user")
 JOURNAL = journal_of("local", "alice")
@@ -29,16 +28,6 @@ async def of_alice(tenuto: Tenuto, **more: Any) -> Session:
 
 def contents(session: Session) -> list[str]:
     return [entry.content for entry in session.get_memory().entries]
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    """Wait until a condition holds, which may be a coroutine's answer; ten seconds at most."""
-    for _ in range(1_000):
-        held = condition()
-        if await held if inspect.isawaitable(held) else held:
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("It did not come to pass.")
 
 
 async def test_two_hosts_at_once_lose_nothing_and_keep_the_order(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from tenuto.cli import options
 from tenuto.cli.output import Misused, Output
-from tenuto.cli.reach import Sessions, Where
+from tenuto.cli.reach import Sessions
 from tenuto.errors import InvalidInput, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ def export(
 ) -> None:
     """Write all of a session to a file: one line an event, and a checksum."""
     out = Output(as_json)
-    settings = options.settings(context, config, store=store)
-    where = Where(config=settings, server=server, key=key)
+    where = options.where(context, config, store, server, key)
     to_file = file is not None and str(file) != "-"
 
     async def command() -> None:
@@ -100,8 +99,7 @@ def import_(
 ) -> None:
     """Read sessions from a file: an export, OpenAI chat messages, or what other session layers keep."""
     out = Output(as_json)
-    settings = options.settings(context, config, store=store)
-    where = Where(config=settings, server=server, key=key)
+    where = options.where(context, config, store, server, key)
     mapping = dict(_pair(pair) for pair in users or ())
 
     async def command() -> None:

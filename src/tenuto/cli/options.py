@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from tenuto.cli.reach import Reach, reach
+from tenuto.cli.reach import Reach, Where, reach
 from tenuto.settings import FILE, TenutoConfig, load
 
 VARIABLES = ("TENUTO_CONFIG", "TENUTO_KEY", "TENUTO_SERVER")
@@ -80,6 +80,21 @@ def settings(context: typer.Context, config: Path | None, **flags: object) -> Te
     """
     around = surroundings(context)
     return load(flags, around.environ, settings_file(around, config))
+
+
+def where(
+    context: typer.Context,
+    config: Path | None,
+    store: str | None,
+    server: str | None,
+    key: str | None,
+) -> Where:
+    """Return where a command is to look for sessions.
+
+    Raises:
+        InvalidConfig: A value is not accepted.
+    """
+    return Where(config=settings(context, config, store=store), server=server, key=key)
 
 
 def settings_file(around: Surroundings, config: Path | None) -> Path | None:

@@ -10,7 +10,7 @@ import typer
 
 from tenuto.cli import moving, options
 from tenuto.cli.output import Misused, Output, ago
-from tenuto.cli.reach import Entry, Sessions, Summary, Where
+from tenuto.cli.reach import Entry, Sessions, Summary
 from tenuto.clock import SystemClock
 
 app = typer.Typer(help="List, read, follow, move, end and forget sessions.", no_args_is_help=True)
@@ -21,17 +21,6 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="The session: see tenuto s
 
 LONGEST_PAUSE = 5.0
 """Seconds that `replay` waits between two events, at most."""
-
-
-def _where(
-    context: typer.Context,
-    config: Any,
-    store: str | None,
-    server: str | None,
-    key: str | None,
-) -> Where:
-    settings = options.settings(context, config, store=store)
-    return Where(config=settings, server=server, key=key)
 
 
 @app.command("list")
@@ -46,7 +35,7 @@ def list_(
 ) -> None:
     """List the sessions that were last active."""
     out = Output(as_json)
-    where = _where(context, config, store, server, key)
+    where = options.where(context, config, store, server, key)
 
     async def command() -> None:
         with out.progress("Reading"):
@@ -75,7 +64,7 @@ def show(
 ) -> None:
     """Show a session and the last of what was said in it."""
     out = Output(as_json)
-    where = _where(context, config, store, server, key)
+    where = options.where(context, config, store, server, key)
 
     async def command() -> None:
         with out.progress("Reading"):
@@ -111,7 +100,7 @@ def tail(
 ) -> None:
     """Show the latest events of a session, then each one as it happens. Ctrl-C ends it."""
     out = Output(as_json)
-    where = _where(context, config, store, server, key)
+    where = options.where(context, config, store, server, key)
 
     async def command() -> None:
         async with options.surroundings(context).reach(where) as sessions:
@@ -145,7 +134,7 @@ def replay(
 ) -> None:
     """Show all that happened in a session, from its beginning; or the session as it was at a position."""
     out = Output(as_json)
-    where = _where(context, config, store, server, key)
+    where = options.where(context, config, store, server, key)
 
     async def command() -> None:
         async with options.surroundings(context).reach(where) as sessions:
@@ -176,7 +165,7 @@ def end(
 ) -> None:
     """End a session for good. What was said in it stays readable."""
     out = Output(as_json)
-    where = _where(context, config, store, server, key)
+    where = options.where(context, config, store, server, key)
 
     async def command() -> None:
         with out.progress("Ending"):
@@ -200,7 +189,7 @@ def forget(
 ) -> None:
     """Erase a session and all that was said in it. There is no way back."""
     out = Output(as_json)
-    where = _where(context, config, store, server, key)
+    where = options.where(context, config, store, server, key)
     if not yes:
         _ask(session, as_json)
 

@@ -8,7 +8,6 @@ import typer
 
 from tenuto.cli import options
 from tenuto.cli.output import Misused, Output, console
-from tenuto.cli.reach import Where
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -44,8 +43,7 @@ def stats(
 ) -> None:
     """Show what was counted: conversations, messages, times, topics, metrics and cost."""
     out = Output(as_json)
-    settings = options.settings(context, config, store=store)
-    where = Where(config=settings, server=server, key=key)
+    where = options.where(context, config, store, server, key)
 
     async def command() -> None:
         with out.progress("Counting"):

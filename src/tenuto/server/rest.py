@@ -134,21 +134,21 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = "user"
 
 
+Origin = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^https?://[a-z0-9.:\[\]-]+$",
+        max_length=256,
+        description="Of the page that will use the ticket; this request's when it is left out.",
+    ),
+]
+
+
 class TicketWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a ticket is for. Everything may be left out."""
 
     role: Literal["controller", "observer"] = "controller"
-    origin: (
-        Annotated[
-            str,
-            msgspec.Meta(
-                pattern=r"^https?://[a-z0-9.:\[\]-]+$",
-                max_length=256,
-                description="Of the page that will use it; this request's when it is left out.",
-            ),
-        ]
-        | None
-    ) = None
+    origin: Origin | None = None
 
 
 class Ticket(msgspec.Struct, frozen=True, kw_only=True):

@@ -85,17 +85,7 @@ class AccessWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     share_token: Token
     user_id: rest.UserId
     """Who they are: the caller vouches for it."""
-    origin: (
-        Annotated[
-            str,
-            msgspec.Meta(
-                pattern=r"^https?://[a-z0-9.:\[\]-]+$",
-                max_length=256,
-                description="Of the page that will use the ticket; this request's when it is left out.",
-            ),
-        ]
-        | None
-    ) = None
+    origin: rest.Origin | None = None
 
 
 class AccessGiven(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,14 +19,12 @@ from tenuto.errors import (
     LeaseLost,
     SessionEnded,
     StoreFull,
-    TooMuch,
 )
 from tenuto.session import ports, stimuli
 from tenuto.session.archive import Archive
 from tenuto.session.attachment import Joining
 from tenuto.session.session import Session
 from tenuto.session.state import Life, Status
-from tenuto.session.streams import MOST_UNREAD, Reader
 from tenuto.stores import rows
 from tenuto.testing.engine import Script, Step
 from tests.unit.session.house import Ear, Hand, House, Papers, house, quiet
@@ -461,24 +459,6 @@ async def test_a_reader_that_is_closed_gets_nothing_more() -> None:
         assert await again is None
         await session.add_memory("x")
         assert await anext(reader, None) is None
-
-
-async def test_a_reader_that_is_too_slow_is_told_so() -> None:
-    left: list[Reader] = []
-    reader = Reader(left.append)
-    for number in range(MOST_UNREAD + 5):
-        reader.put(number)
-    with pytest.raises(TooMuch, match="behind"):
-        await anext(reader)
-    assert left == [reader]
-
-
-async def test_a_reader_may_be_as_far_behind_as_is_allowed() -> None:
-    reader = Reader(lambda _: None)
-    for number in range(MOST_UNREAD):
-        reader.put(number)
-    reader.end()
-    assert [number async for number in reader] == list(range(MOST_UNREAD))
 
 
 async def test_the_state_has_a_value_and_tells_of_every_change() -> None:
