@@ -1,9 +1,9 @@
 """The command line as a person has it: processes, with a store on disk."""
 
 import json
-import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +14,7 @@ import pytest
 from tenuto.audio.format import read_wav
 from tests.acceptance.serving import COMMAND, PATIENCE, Served, environment
 from tests.acceptance.speech import Speech
+from tests.test_exports import HEAVY
 
 
 @pytest.fixture
@@ -169,20 +170,21 @@ def test_the_doctor_finds_this_machine_in_order(folder: Path) -> None:
     assert list(folder.iterdir()) == []
 
 
-def test_help_is_quick(folder: Path) -> None:
-    """The best of three: the machine may be busy."""
-    took = []
-    for _ in range(3):
-        before = os.times()
-        assert tenuto(folder, "--help").returncode == 0
-        after = os.times()
-        took.append(
-            after.children_user
-            + after.children_system
-            - before.children_user
-            - before.children_system
-        )
-    assert min(took) < 0.3
+def test_help_brings_nothing_of_what_commands_need(folder: Path) -> None:
+    """Which is what makes it quick: the terminal's libraries, and nothing of an engine, a store or a server."""
+    ran = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "tenuto", "--help"],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    brought = {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()}
+    assert {"typer", "tenuto.cli.app"} <= brought
+    here = {"rich", "typer", "tenuto.cli"}
+    assert [name for name in HEAVY if name in brought and name not in here] == []
 
 
 def test_a_reader_that_goes_away_is_no_crash(folder: Path) -> None:
