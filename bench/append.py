@@ -16,6 +16,7 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,11 +34,17 @@ PRODUCERS = 100
 """Sessions that append at the same time."""
 BODY = os.urandom(200)
 """Of each event: 200 bytes."""
+METRIC = (
+    "sentences_of_the_user_that_were_understood_at_once_and_answered_within_a_second_by_the_agent"
+)
+"""What a session is made to count; with the rest of its event some 170 bytes."""
 FACT = "The user said something of which the agent should know. " * 2
 """What a session is made to know; with the rest of its event some 200 bytes."""
 AT = 1_000_000.0
 LONG = 10_000
 """Events in the long journal."""
+
+Verb = Callable[[Session], Awaitable[float]]
 
 
 class Floor:
@@ -186,16 +193,30 @@ async def length(folder: Path, seconds: float) -> dict[str, Any]:
 
 
 async def through_session_many(folder: Path, seconds: float) -> dict[str, Any]:
-    """Acknowledged events a second through a hundred sessions, a producer each."""
-    floor = Floor(folder / "floor-session-many.db", PRODUCERS)
+    """Acknowledged events a second through a hundred sessions, a producer each: what a session adds to an append."""
+    what = "events/s through Session, 100 producers"
+    return compare(what, *await through_sessions(folder, seconds, count), at_least=0.35)
+
+
+async def memories(folder: Path, seconds: float) -> dict[str, Any]:
+    """Acknowledged facts a second through as many: with what a fact costs (tokens, the cap, the entry that comes back)."""
+    what = "memories/s through Session, 100 producers"
+    return compare(what, *await through_sessions(folder, seconds, remember))
+
+
+async def through_sessions(
+    folder: Path, seconds: float, verb: Verb
+) -> tuple[list[float], list[float]]:
+    """Have a hundred sessions each do something over and over. Returns times a second, and the floor's, slice by slice."""
+    floor = Floor(folder / f"floor-{verb.__name__}.db", PRODUCERS)
     floors: list[float] = []
     figures: list[float] = []
-    store = f"sqlite:///{folder}/session-many.db"
+    store = f"sqlite:///{folder}/session-{verb.__name__}.db"
     async with Tenuto(TenutoConfig(store=store, engine="echo")) as tenuto:
 
         async def produce(session: Session, events: int) -> None:
             for _ in range(events):
-                await conversation(session)
+                await verb(session)
 
         deadline = time.perf_counter() + seconds
         while time.perf_counter() < deadline or len(floors) < 5:
@@ -207,8 +228,7 @@ async def through_session_many(folder: Path, seconds: float) -> dict[str, Any]:
             for session in crowd:
                 await session.end()
     floor.close()
-    what = "events/s through Session, 100 producers"
-    return compare(what, figures, floors, at_least=0.35)
+    return figures, floors
 
 
 async def through_session_one(folder: Path, seconds: float) -> dict[str, Any]:
@@ -222,28 +242,33 @@ async def through_session_one(folder: Path, seconds: float) -> dict[str, Any]:
         while time.perf_counter() < deadline or len(floors) < 5:
             session = await tenuto.create_session()
             floors.append(statistics.median(floor.batch() for _ in range(100)) * 1e3)
-            figures.append(
-                statistics.median([await conversation(session) for _ in range(100)]) * 1e3
-            )
+            figures.append(statistics.median([await remember(session) for _ in range(100)]) * 1e3)
     floor.close()
     return compare("ms a verb of Session, one producer, p50", figures, floors, at_most=3.0)
 
 
-async def conversation(session: Session) -> float:
+async def count(session: Session) -> float:
+    """Have a session count one more of something: one event. Returns the seconds until it was durable."""
+    begun = time.perf_counter()
+    await session.track_metric(METRIC, 1.0)
+    return time.perf_counter() - begun
+
+
+async def remember(session: Session) -> float:
     """Have a session know one more fact: one event of some 200 bytes. Returns the seconds until it was durable."""
     begun = time.perf_counter()
     await session.add_memory(FACT + str(session.position))
     return time.perf_counter() - begun
 
 
+QUESTIONS = (many, one, length, through_session_many, memories, through_session_one)
+
+
 async def measure(seconds: float) -> list[dict[str, Any]]:
     """Measure everything, in about so many seconds."""
     with tempfile.TemporaryDirectory() as place:
         here = Path(place)
-        return [
-            await question(here, seconds / 5)
-            for question in (many, one, length, through_session_many, through_session_one)
-        ]
+        return [await question(here, seconds / len(QUESTIONS)) for question in QUESTIONS]
 
 
 def main(seconds: float = 15.0) -> bool:

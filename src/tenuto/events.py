@@ -26,7 +26,9 @@ AttachmentRole = Literal["controller", "observer"]
 """What an attachment may do: the controller speaks and types; an observer sees and hears."""
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+class Event(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", gc=False
+):
     """Something that happened to a session."""
 
     at: float
@@ -157,7 +159,7 @@ class SpeechEnded(Event, frozen=True, kw_only=True, tag="speech.ended"):
     """`pause`, `stopped`, `limit`, or `lost` when what was said is not known and has to be sent again."""
 
 
-class Traits(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Traits(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """What a message tells of the way that somebody speaks, measured when it was said."""
 
     words: int = 0

@@ -78,11 +78,12 @@ LONGEST_NAME = 100
 """Characters of the id of a conversation."""
 WORTH_SUMMARY = 10
 """Messages of a conversation that are worth a summary when it ends."""
+_ENDED = Life.ENDED
 RETRIES = 3
 """Links that are opened in a row without one reply, before the session says that the engine is lost."""
 
 
-class Taken(msgspec.Struct, frozen=True):
+class Taken(msgspec.Struct, frozen=True, gc=False):
     """What one or more stimuli made of the session, not yet durable."""
 
     events: list[e.Event]
@@ -150,11 +151,12 @@ class SessionCore:
             SessionEnded: The session has ended. Nothing can happen any more.
             Refused: It is not acceptable for another reason. The session is unchanged.
         """
-        if self.state.ended:
+        if self.state.life is _ENDED:
             raise SessionEnded
         self._at = at
         _RECEIVE[type(stimulus)](self, stimulus)
-        self._tell_milestones()
+        for milestone in analytics.reached(self.state, at):
+            self._emit(milestone)
 
     def take(self) -> Taken:
         """Return the events and durable effects not yet taken. Each is returned once."""
@@ -366,7 +368,8 @@ class SessionCore:
         for event in memory.end_conversation(self.state, name, self._at):
             self._emit(event)
         # Here already: nothing can be told after the end of a session.
-        self._tell_milestones()
+        for milestone in analytics.reached(self.state, self._at):
+            self._emit(milestone)
 
     def _remember(self, s: Remember) -> None:
         fact = memory.Fact(
@@ -390,14 +393,15 @@ class SessionCore:
                 for event in rule(draft, self._at):
                     apply(draft, event)
                     events.append(event)
-        changes = [event.changes for event in events if isinstance(event, e.ConfigChanged)]
-        if changes:
+        kinds = {type(event) for event in events}
+        if e.ConfigChanged in kinds:
+            changes = [event.changes for event in events if isinstance(event, e.ConfigChanged)]
             self._need_reader(config.with_changes(self.config, changes))
         for event in events:
             self._emit(event)
-        if changes:
+        if e.ConfigChanged in kinds:
             self._refresh() if s.waits else self._configure()
-        if e.ShareRevoked in map(type, events):
+        if e.ShareRevoked in kinds:
             self._let_go_of_viewers()
 
     def _inject(self, s: Inject) -> None:
@@ -700,10 +704,6 @@ class SessionCore:
     def _emit(self, event: e.Event) -> None:
         apply(self.state, event)
         self._events.append(event)
-
-    def _tell_milestones(self) -> None:
-        for milestone in analytics.reached(self.state, self._at):
-            self._emit(milestone)
 
     def clean(self, text: str) -> tuple[str, list[str]]:
         """Return a text as it may be stored and told, and the kinds of personal data that were taken out of it."""

@@ -4,7 +4,7 @@ A part (`session.memory`, `session.preferences` ...) holds a desk and nothing el
 A rule is a decision that is not made yet: given the state and the time, it returns the events that it comes to, or refuses.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from tenuto import events as e
@@ -41,8 +41,8 @@ class Desk(Protocol):
         """
         ...
 
-    async def commit(self) -> int:
-        """Wait until everything so far is durable. Returns the position.
+    def commit(self) -> Awaitable[int]:
+        """Return what to await until everything so far is durable. It gives the position.
 
         Raises:
             TenutoError: It will not be.

@@ -19,6 +19,7 @@ import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -51,6 +52,9 @@ REFRESH_SECONDS = 0.5
 """Seconds that a new context waits for a newer one before the engine is told: the last one wins."""
 ARRIVED_SECONDS = 0.5
 """Seconds that audio may take to a client, at most: one that was there after that has it."""
+
+
+_PARKED = Life.PARKED
 
 
 class Rows(Protocol):
@@ -159,7 +163,7 @@ class Driver:
         if self.error is not None:
             raise self.error
         core = self.core
-        if core.state.life is Life.PARKED and not isinstance(stimulus, stimuli.Restore):
+        if core.state.life is _PARKED and not isinstance(stimulus, stimuli.Restore):
             raise LeaseLost(self._why_gone())  # It is on its way out: the same as a moment later.
         try:
             core.receive(stimulus, self.now())
@@ -186,8 +190,8 @@ class Driver:
         else:
             self._waiters.append((position, then))
 
-    async def commit(self, position: int | None = None) -> int:
-        """Wait until `position`, or everything so far, is durable. Returns the position.
+    def commit(self, position: int | None = None) -> "asyncio.Future[int]":
+        """Return what to await until `position`, or everything so far, is durable. It holds the position.
 
         Raises:
             TenutoError: It will not be: the session is gone from this host.
@@ -195,19 +199,12 @@ class Driver:
         target = self.core.state.position if position is None else position
         if self.error is not None:
             raise self.error
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         if target > self.durable:
-            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-            def settle(error: TenutoError | None) -> None:
-                if not done.done():
-                    if error is None:
-                        done.set_result(None)
-                    else:
-                        done.set_exception(error)
-
-            self._waiters.append((target, settle))
-            await done
-        return target
+            self._waiters.append((target, partial(_settle, done, target)))
+        else:
+            done.set_result(target)
+        return done
 
     # ----------------------------------------------------------------------------------------------------------------- life
 
@@ -643,6 +640,15 @@ class Driver:
             self._look_later(reply, arrived)
         else:
             self._try(stimuli.Played(reply=reply))
+
+
+def _settle(done: "asyncio.Future[int]", position: int, error: TenutoError | None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(position)
+    else:
+        done.set_exception(error)
 
 
 class _Link:

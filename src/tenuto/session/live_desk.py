@@ -4,7 +4,7 @@ A batch is its task's: what other tasks do with the session meanwhile is not in 
 """
 
 import asyncio
-from collections.abc import Coroutine, Generator
+from collections.abc import Generator
 from types import TracebackType
 from typing import Any, Self
 
@@ -55,8 +55,8 @@ class LiveDesk:
         self._driver.receive(stimuli.Decide(rules=(remember,), waits=waits))
         return made
 
-    def commit(self) -> Coroutine[Any, Any, int]:
-        """Wait until everything so far is durable. Returns the position.
+    def commit(self) -> asyncio.Future[int]:
+        """Return what to await until everything so far is durable. It gives the position.
 
         Raises:
             TenutoError: It will not be.

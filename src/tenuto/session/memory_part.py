@@ -65,7 +65,7 @@ class Keeper(Protocol):
         ...
 
 
-class MemoryEntry(msgspec.Struct, frozen=True, kw_only=True):
+class MemoryEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One memory, as it was when it was asked for."""
 
     memory: int
@@ -469,7 +469,7 @@ class MemoryPart:
 
     def _made(self, events: Sequence[e.Event]) -> MemoryEntry | None:
         made = [event for event in events if isinstance(event, e.MemoryAdded)]
-        return shown(entry(made[-1])) if made else None
+        return shown(self._desk.state.memory.book.entries[made[-1].memory]) if made else None
 
     def _of_key(self, key: str) -> MemoryEntry:
         (same,) = [memory for memory in self.known() if memory.key == key][-1:]
@@ -496,12 +496,8 @@ def shown(memory: Memory) -> MemoryEntry:
 
 
 def _iso(moment: float) -> str:
-    whole = int(moment)
-    if moment == whole:
-        return _second(whole) + "Z"
-    # Microseconds are rounded and milliseconds cut off, as `datetime` has it.
-    more, micros = divmod(round((moment - whole) * 1e6), 1_000_000)
-    return f"{_second(whole + more)}.{micros // 1_000:03}Z"
+    second, micros = divmod(round(moment * 1e6), 1_000_000)
+    return f"{_second(second)}.{micros // 1_000:03}Z" if moment % 1.0 else f"{_second(second)}Z"
 
 
 @lru_cache(maxsize=64)

@@ -19,7 +19,7 @@ _ALONE = ("superseded", "forgotten", "full")
 """Reasons for which one fact may go by itself."""
 
 
-class Fact(msgspec.Struct, frozen=True, kw_only=True):
+class Fact(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What shall be known; see `events.MemoryAdded`."""
 
     content: str
@@ -166,16 +166,16 @@ def _added(fact: Fact, number: int, replaces: list[int], at: float, cause: str) 
         at=at,
         cause=cause,
         memory=number,
-        replaces=replaces,
         content=fact.content,
         key=fact.key,
         value=fact.value,
         turn=fact.turn,
         category=fact.category,
         importance=fact.importance if fact.importance != _IMPORTANCE else _IMPORTANCE,
-        conversation=fact.conversation,
         expires=fact.expires or _NEVER,
         sensitive=bool(fact.sensitive),
+        conversation=fact.conversation,
+        replaces=replaces,
         scope=fact.scope,
         source=fact.source,
         learned=fact.learned or _NOW,

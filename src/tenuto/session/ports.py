@@ -18,7 +18,7 @@ from tenuto.events import Traits
 # ----------------------------------------------------------------------------------------------------------------- store
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """One event as a store sees it: bytes and a few clear columns."""
 
     position: int
@@ -29,7 +29,7 @@ class Row(msgspec.Struct, frozen=True):
     """The event, encoded once; a store never looks inside."""
 
 
-class Append(msgspec.Struct, frozen=True, kw_only=True):
+class Append(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One atomic addition to a journal: all of its rows or none."""
 
     session: str
@@ -240,7 +240,7 @@ _ROLES: dict[str, Role] = {
 }
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One entry of a conversation's history."""
 
     message: int
@@ -260,7 +260,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The user who said it, when it was not the session's own."""
 
 
-class Memory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Memory(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Something that later conversations should know."""
 
     memory: int

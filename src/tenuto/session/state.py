@@ -149,6 +149,11 @@ _MOVES_TURN = frozenset(kind for moves in TURN.values() for kind in moves) | NEE
 _OF_ATTACHMENTS = frozenset({e.AttachmentAttached, e.AttachmentDetached})
 
 
+# Until Python 3.12 a member of an enum is looked up by a function of Python's; these are looked at with each event.
+_LIVE, _PARKED, _ENDED = Life.LIVE, Life.PARKED, Life.ENDED
+_IDLE, _THINKING, _SPEAKING, _HELD = Turn.IDLE, Turn.THINKING, Turn.SPEAKING, Turn.HELD
+
+
 def joint(life: Life, turn: Turn, *, owed: bool, aloud: bool) -> Turn:
     """Return what the states together imply for the turn.
 
@@ -156,11 +161,11 @@ def joint(life: Life, turn: Turn, *, owed: bool, aloud: bool) -> Turn:
         owed: Whether a message of the user has had no reply yet.
         aloud: Whether the open reply is spoken.
     """
-    if turn is Turn.IDLE:
-        return Turn.THINKING if owed else turn
-    if turn is Turn.SPEAKING:
-        return Turn.HELD if aloud and life is not Life.LIVE else turn
-    return Turn.SPEAKING if turn is Turn.HELD and life is Life.LIVE else turn
+    if turn is _IDLE:
+        return _THINKING if owed else turn
+    if turn is _SPEAKING:
+        return _HELD if aloud and life is not _LIVE else turn
+    return _SPEAKING if turn is _HELD and life is _LIVE else turn
 
 
 def next_life(life: Life, event: e.Event, *, controller: bool) -> Life:
@@ -172,13 +177,13 @@ def next_life(life: Life, event: e.Event, *, controller: bool) -> Life:
     Raises:
         IllegalEvent: It cannot happen now.
     """
-    if life is Life.ENDED:
+    if life is _ENDED:
         raise IllegalEvent(f"{e.TAGS[type(event)]} after session.ended")
     kind = type(event)
-    if kind not in _MOVES_LIFE and life is not Life.PARKED:
+    if kind not in _MOVES_LIFE and life is not _PARKED:
         return life
     to = LIFE[life].get(kind)
-    if to is None and life is Life.PARKED:
+    if to is None and life is _PARKED:
         raise IllegalEvent(f"{e.TAGS[kind]} while the session is parked")
     if not controller and kind in _OF_ATTACHMENTS:
         return life
@@ -221,7 +226,7 @@ def status(
         listening: Whether the program that holds the session has a microphone open.
         paused: Whether the session is paused: then nothing goes on, whatever is owed.
     """
-    if life is not Life.LIVE or paused:
+    if life is not _LIVE or paused:
         return Status.IDLE
     if link is Link.FAILED:
         return Status.ERROR

@@ -113,7 +113,7 @@ class Remember(msgspec.Struct, frozen=True, kw_only=True):
     cause: str = ""
 
 
-class Decide(msgspec.Struct, frozen=True, kw_only=True):
+class Decide(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Somebody wants something that only the state decides on. Several rules are one step: all of them, or none."""
 
     rules: tuple[Rule, ...]

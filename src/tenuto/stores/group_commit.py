@@ -135,9 +135,9 @@ class GroupCommit:
         cursor = self._cursor or self._connect()
         results: list[Any] = []
         cursor.execute("BEGIN IMMEDIATE")
-        for operation, argument, _, _ in batch:
+        for job in batch:
             try:
-                results.append(operation(cursor, argument))
+                results.append(job.operation(cursor, job.argument))
             except TenutoError as refusal:
                 results.append(refusal)
         cursor.execute("COMMIT")

@@ -7,14 +7,17 @@ outlive it. A loop that was closed meanwhile is passed over, and the thread work
 import asyncio
 import os
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from tenuto.errors import StoreUnavailable
 
 
-class Job(NamedTuple):
+class Job(msgspec.Struct, frozen=True):
     operation: Callable[..., Any]
     """Called with what the lane works on (a cursor), then `argument`."""
     argument: Any
@@ -23,7 +26,7 @@ class Job(NamedTuple):
     """Whether it may use the space that is kept for a full disk."""
 
 
-class Stop(NamedTuple):
+class Stop(msgspec.Struct, frozen=True):
     """The end of a lane: the last thing that a thread takes."""
 
     future: "asyncio.Future[Any]"
@@ -101,9 +104,10 @@ class Lane:
 
 def settle(outcomes: Iterable[tuple["asyncio.Future[Any]", Any]]) -> None:
     """Hand results back, with one wake-up a loop. A result that is an exception is raised where it is awaited."""
-    waiting: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+    waiting: defaultdict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]]
+    waiting = defaultdict(list)
     for outcome in outcomes:
-        waiting.setdefault(outcome[0].get_loop(), []).append(outcome)
+        waiting[outcome[0].get_loop()].append(outcome)
     for loop, its in waiting.items():
         try:
             loop.call_soon_threadsafe(_resolve, its)

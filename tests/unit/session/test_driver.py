@@ -101,7 +101,7 @@ async def test_whoever_gave_up_waiting_is_not_told() -> None:
     async with house() as at:
         at.store.open.clear()
         at.driver.receive(stimuli.Remember(content="x"))
-        waiting = asyncio.create_task(at.driver.commit())
+        waiting = asyncio.ensure_future(at.driver.commit())
         await quiet()
         waiting.cancel()
         await asyncio.wait([waiting])
