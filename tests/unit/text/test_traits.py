@@ -1,6 +1,5 @@
 import logging
 import sys
-import timeit
 from typing import Any
 
 import msgspec
@@ -8,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tenuto.text.traits import MAX_MEASURED, MAX_TOPICS, Traits, measure, warm
+from tenuto.text.traits import MAX_MEASURED, MAX_TOPICS, Traits, measure
 from tests.unit.text.fresh import fresh
 
 FORMAL = "I would like to inquire about the status of my recent order, please."
@@ -111,11 +110,6 @@ def test_everything_is_in_its_range(text: str) -> None:
     for value in (traits.formality, traits.technical, traits.sentiment):
         assert value is None or value == round(value, 3)
     assert measure(text) == traits
-
-
-def test_a_sentence_takes_a_millisecond() -> None:
-    warm()
-    assert min(timeit.repeat(lambda: measure(FORMAL), number=10, repeat=5)) < 0.02
 
 
 @pytest.mark.parametrize(
