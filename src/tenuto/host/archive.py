@@ -45,7 +45,12 @@ class StoredArchive:
         return [(row.position, rows.to_event(row)) for row in found]
 
     async def history(self, before: int | None, limit: int) -> HistoryPage:
-        """Return a page of messages, oldest first: the newest page, or the one before a position."""
+        """Return a page of messages, oldest first: the newest page, or the one before a position.
+
+        Raises:
+            InvalidInput: `limit` is below 1.
+        """
+        history.need_limit(limit)
         found = await self.events(
             before=before, types=history.TYPES, newest_first=True, limit=limit + 1
         )

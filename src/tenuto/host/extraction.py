@@ -1,19 +1,24 @@
 """Has facts be found in conversations that have ended, beside everything else: never while somebody waits for a reply.
 
-A conversation is read once each time that it ends. What waits when the host closes or dies is not read again: memory is
-poorer then, never wrong. What is found twice is learned once, since facts of the same words are the same.
+What is to be read stands in the journal from the end of the conversation on (`State.to_read`), and what came of it is one
+append with the facts (`conversation.extracted`). So a host that dies loses nothing: whichever host has the session next reads
+what is left, and nothing is learned twice. A conversation that goes on and ends again is read from where it was read to.
+
+A model that fails is asked again, later and later, `TRIES` times in all; the journal says so each time. A host without an
+extractor, or a session that was told to learn no more, reads nothing and says that for good: `off`.
 """
 
+import asyncio
+import contextlib
 import logging
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from tenuto import events as e
 from tenuto.errors import TenutoError
-from tenuto.session import memory, ports
+from tenuto.session import fold, memory, ports, stimuli
 from tenuto.session.extract import MOST_MESSAGES
 from tenuto.session.session import Session
 from tenuto.stores import rows
@@ -24,11 +29,18 @@ if TYPE_CHECKING:
 log = logging.getLogger("tenuto.host")
 
 MOST_WAITING = 100
-"""Conversations that wait to be read; the oldest go first."""
+"""Conversations that wait to be read on one host. More are read when their session ends another one, or is loaded again."""
+BACKOFF = (10.0, 60.0, 600.0, 3600.0)
+"""Seconds from one try to the next."""
+TRIES = len(BACKOFF) + 1
+"""How often a conversation is read, if that fails."""
 PAGES = 5
 """Pages of a journal that are read for one conversation."""
 PAGE = 300
 OPENAI = "openai:"
+
+_Place = tuple[str, str, str]
+"""A session, its tenant, and a conversation of it."""
 
 
 def extractor_of(name: str) -> ports.Extractor | None:
@@ -45,17 +57,8 @@ def extractor_of(name: str) -> ports.Extractor | None:
     return LLMExtractor(model, base_url=url or None)
 
 
-class _Waiting(msgspec.Struct, frozen=True):
-    """A conversation that is to be read."""
-
-    session: str
-    tenant: str
-    conversation: str
-    known: Sequence[ports.Memory]
-
-
 class Extraction:
-    """Reads conversations that have ended.
+    """Reads conversations that have ended, one at a time.
 
     Args:
         tenuto: The host.
@@ -64,64 +67,109 @@ class Extraction:
 
     def __init__(self, tenuto: "Tenuto", extractor: ports.Extractor | None) -> None:
         self._tenuto, self._extractor = tenuto, extractor
-        self._waiting: deque[_Waiting] = deque(maxlen=MOST_WAITING)
+        self._waiting: dict[_Place, float] = {}
+        """When each is to be read, in seconds since 1970-01-01 UTC."""
+        self._more = asyncio.Event()
         self._works = False
 
     def join(self, session: Session) -> None:
-        """Read the conversations of a session as they end, if it is set to learn."""
-        if self._extractor is None:
-            return
+        """Read what a session has left to be read, and its conversations as they end."""
         driver = session.driver
+        if self._extractor is None:
+            for name in list(driver.core.state.to_read):
+                driver.receive(stimuli.Decide(rules=(_outcome(name, "off"),)))
+            return
+        driver.core.extracts = True
 
         def saw(row: ports.Row, event: e.Event) -> None:
-            state = driver.core.state
-            if isinstance(event, e.ConversationEnded) and memory.setting(state, "enable_learning"):
-                self._waiting.append(
-                    _Waiting(
-                        state.session, state.tenant, event.conversation, session.memory.known()
-                    )
-                )
-                if not self._works:
-                    self._works = True
-                    self._tenuto.spawn(self._work())
+            if isinstance(event, e.ConversationEnded):
+                self._note(driver.core.state)
 
         driver.watchers.append(saw)
+        self._note(driver.core.state)
+
+    def _note(self, state: fold.State) -> None:
+        for name, wanted in state.to_read.items():
+            place = (state.session, state.tenant, name)
+            if place in self._waiting or len(self._waiting) < MOST_WAITING:
+                self._waiting[place] = wanted.since
+        self._more.set()
+        if self._waiting and not self._works:
+            self._works = True
+            self._tenuto.spawn(self._work())
 
     async def _work(self) -> None:
         try:
             while self._waiting:
-                waiting = self._waiting.popleft()
+                place, due = min(self._waiting.items(), key=lambda item: item[1])
+                if (wait := due - self._tenuto.clock.now()) > 0:
+                    self._more.clear()
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(wait):
+                            await self._more.wait()
+                    continue
+                again = 0.0
                 try:
-                    await self._read(waiting)
+                    again = await self._read(place)
                 except TenutoError as error:
-                    log.warning("session %s: nothing extracted: %s", waiting.session, error.code)
+                    # It is another host's now, or gone; or the store is: then it is read when it is loaded again.
+                    log.warning("session %s: nothing extracted: %s", place[0], error.code)
+                finally:
+                    self._waiting.pop(place, None)
+                if again:
+                    self._waiting[place] = again
         finally:
             self._works = False
 
-    async def _read(self, waiting: _Waiting) -> None:
+    async def _read(self, place: _Place) -> float:
+        """Read a conversation if it still waits for that. Returns when to try again; 0 for never."""
         assert self._extractor is not None
-        messages = await self._messages(waiting)
-        if not messages:
-            return
-        learned = list(await self._extractor.extract(messages, waiting.known))
-        if not learned:
-            return
-        live = self._tenuto.sessions_here.get(waiting.session)
-        session = await self._tenuto.load_session(waiting.session, tenant=waiting.tenant)
-        session.memory.learn(learned, waiting.conversation)
-        await session.commit()
-        if session is not live:
-            # It was parked, or on its way there: nobody is in need of it.
-            await session.close()
+        session_id, tenant, name = place
+        state = await self._tenuto.peek(session_id, tenant=tenant)
+        if state is None or name not in state.to_read:
+            return 0.0
+        failed, learned = "off", list[ports.Learned]()
+        talk = state.conversations[name]
+        upto, after = talk.last, talk.extracted
+        if memory.setting(state, "enable_learning"):
+            live = self._tenuto.sessions_here.get(session_id)
+            now = self._tenuto.clock.now()
+            known = live.memory.known() if live is not None else memory.known(state, now)
+            messages = await self._messages(session_id, name, after)
+            try:
+                found = list(await self._extractor.extract(messages, known)) if messages else []
+                learned, failed = msgspec.convert(found, list[ports.Learned]), ""
+            except Exception as error:  # noqa: BLE001 -- an extractor may be anybody's code
+                failed = error.code if isinstance(error, TenutoError) else type(error).__name__
+                log.warning("session %s: nothing extracted: %s", session_id, failed)
+        return await self._keep(place, learned, upto, failed)
 
-    async def _messages(self, waiting: _Waiting) -> list[ports.Message]:
-        """Return the last messages of a conversation, oldest first."""
+    async def _keep(
+        self, place: _Place, learned: Sequence[ports.Learned], upto: int, failed: str
+    ) -> float:
+        """Have the journal say what came of it, all in one append. Returns when to try again; 0 for never."""
+        session_id, tenant, name = place
+        # One that is loaded for this is put away by its grace, as any other that nobody uses: somebody may by now.
+        session = await self._tenuto.load_session(session_id, tenant=tenant)
+        state = session.driver.core.state
+        if name in state.to_read:
+            with session.batch_update() as batch:
+                session.memory.learn(learned, name)
+                batch.decide(_outcome(name, failed, upto), session.driver.now())
+            await session.commit()
+        wanted = state.to_read.get(name)
+        return wanted.since if wanted is not None else 0.0
+
+    async def _messages(
+        self, session_id: str, conversation: str, after: int
+    ) -> list[ports.Message]:
+        """Return the last messages of a conversation after that one, oldest first."""
         found: list[ports.Message] = []
         before: int | None = None
         for _ in range(PAGES):
             page = await self._tenuto.store.read(
                 ports.Read(
-                    session=waiting.session,
+                    session=session_id,
                     before=before,
                     types=(e.TAGS[e.MessageAdded],),
                     newest_first=True,
@@ -130,12 +178,28 @@ class Extraction:
             )
             for row in page:
                 event = rows.to_event(row)
-                if isinstance(event, e.MessageAdded) and event.conversation == waiting.conversation:
+                if isinstance(event, e.MessageAdded) and event.conversation == conversation:
+                    if event.message <= after:
+                        return found[::-1]
                     found.append(_message(event))
             if len(page) < PAGE or len(found) >= MOST_MESSAGES:
                 break
             before = page[-1].position
         return found[::-1]
+
+
+def _outcome(name: str, failed: str, upto: int = 0) -> Callable[[fold.State, float], list[e.Event]]:
+    """Return the rule that says what came of reading a conversation."""
+
+    def outcome(state: fold.State, at: float) -> list[e.Event]:
+        tries = state.to_read[name].tries
+        again = at + BACKOFF[tries] if failed not in ("", "off") and tries < len(BACKOFF) else 0.0
+        last = upto or state.conversations[name].last
+        return [
+            e.ConversationExtracted(at=at, conversation=name, upto=last, failed=failed, again=again)
+        ]
+
+    return outcome
 
 
 def _message(event: e.MessageAdded) -> ports.Message:

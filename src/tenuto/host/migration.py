@@ -5,6 +5,7 @@ An import is checked as a whole before any of it is written: the checksum, and t
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,6 +18,7 @@ from tenuto.errors import (
     Refused,
     SessionNotFound,
     StoreCorrupt,
+    TenutoError,
 )
 from tenuto.ids import new_epoch, new_id
 from tenuto.session import fold, importers, ports, shares, transfer
@@ -109,10 +111,9 @@ async def import_lines(
             )
     except BaseException:
         for name in made:
-            lease = await tenuto.store.claim(
-                name, tenuto.id, tenuto.config.url, tenuto.config.lease
-            )
-            await tenuto.store.forget(name, lease.fence)
+            # One that another host has already woken is left to it; the others go, and what failed is what is raised.
+            with contextlib.suppress(TenutoError):
+                await tenuto.forget_session(name, tenant=tenant)
         raise
     return made
 
@@ -120,7 +121,8 @@ async def import_lines(
 async def fork(tenuto: "Tenuto", head: ports.Head, at: int, session_id: str | None = None) -> str:
     """Make a session that shares another one's past up to a position, and return its id.
 
-    Alarms that are set then ring in the first session only, and shares are of the first session only.
+    Alarms that are set then ring in the first session only, shares are of the first session only, and facts that are still to
+    be found are found there.
 
     Raises:
         InvalidInput: There is no such position.
@@ -137,6 +139,12 @@ async def fork(tenuto: "Tenuto", head: ports.Head, at: int, session_id: str | No
     now = tenuto.clock.now()
     closing: list[e.Event] = [e.AlarmCancelled(at=now, alarm=number) for number in state.alarms]
     closing += shares.end_session(state, now)
+    closing += [
+        e.ConversationExtracted(
+            at=now, conversation=name, upto=state.conversations[name].last, failed="off"
+        )
+        for name in state.to_read
+    ]
     journal += rows.to_rows(at, closing)
     return await _write(
         tenuto,
@@ -353,7 +361,8 @@ async def _write(
         snapshot = ports.Snapshot(state.position, fold.encode(state))
         await store.save_snapshot(name, lease.fence, snapshot)
     except BaseException:
-        await store.forget(name, lease.fence)
+        with contextlib.suppress(TenutoError):
+            await store.forget(name, lease.fence)
         raise
     await store.release(name, host)
     return name

@@ -15,10 +15,12 @@ from typing import Any, Self
 from tenuto.errors import IllegalEvent, InvalidInput, PoolTimeout, TenutoError
 from tenuto.host.host import Tenuto
 from tenuto.host.together import all_of
+from tenuto.session.checked import checked
 from tenuto.session.session import Session
 from tenuto.session.streams import Reader
 
 
+@checked
 class SessionPool:
     """At most `limit` sessions at a time.
 

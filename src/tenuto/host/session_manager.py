@@ -13,9 +13,11 @@ from tenuto.errors import InvalidInput, SessionNotFound, TenutoError
 from tenuto.host.host import Tenuto
 from tenuto.host.together import all_of
 from tenuto.ids import new_id
+from tenuto.session.checked import checked
 from tenuto.session.session import Session
 
 
+@checked
 class SessionManager:
     """Creates, switches, saves and closes the sessions of one user.
 

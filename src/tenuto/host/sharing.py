@@ -25,7 +25,8 @@ from tenuto.errors import (
 )
 from tenuto.session import memory, ports, shares, stimuli
 from tenuto.session.answers import Reply
-from tenuto.session.attachment import Attachment, Joining
+from tenuto.session.attachment import Attachment, Joining, attach
+from tenuto.session.checked import checked
 from tenuto.session.fold import State
 from tenuto.session.history import HistoryPage
 from tenuto.session.live_desk import LiveDesk
@@ -114,6 +115,7 @@ class _Look:
         self.reader.end()
 
 
+@checked
 class SharedSession:
     """A session that was shared with somebody, live. Close it, or use `async with`.
 
@@ -299,9 +301,11 @@ class SharedSession:
         desk.decide(lambda state, at: self._used(state, at, "open"))
         if live and Lens(desk, self.share).allows("read"):
             joining = Joining(client="share", role="observer", transport="python", share=self.share)
+            await self._session.memory.fresh()
+            # Nothing waits between this and joining: the number is this attachment's, and nobody else's.
             number = desk.state.attachments + 1
             try:
-                self._look.attachment = await self._session.attach(joining, self._look)
+                self._look.attachment = await attach(self._session.driver, joining, self._look)
             except BaseException:
                 # Nobody has this view: who waited for it has gone.
                 with contextlib.suppress(TenutoError):

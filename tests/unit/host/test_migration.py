@@ -1,5 +1,6 @@
 """Sessions that move from host to host, and beside themselves: nothing is lost, and nothing damaged comes in."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,6 +23,8 @@ from tenuto.session.config import SessionConfig
 from tenuto.session.ports import Append, Query, Read, Row
 from tenuto.session.transfer import Writer
 from tenuto.stores.in_memory import InMemoryStore
+from tests.unit.host.hosting import hosting
+from tests.unit.session.house import quiet
 
 pytestmark = pytest.mark.virtual
 
@@ -389,3 +392,22 @@ async def test_a_line_without_an_end_costs_no_more_than_its_length() -> None:
     async with host() as tenuto:
         with pytest.raises(ExportUnsupported):
             await tenuto.import_sessions(pieces())
+
+
+async def test_what_failed_is_told_also_when_what_was_imported_cannot_all_be_taken_back() -> None:
+    past = {"conversationHistory": [{"role": "user", "content": "Hi"}]}
+    async with hosting() as tenuto:
+        shelf = tenuto.shelf
+        with shelf.holding("create c") as gate:
+            importing = asyncio.create_task(
+                tenuto.import_sessions({"a": past, "b": past, "c": past}, kind="map")
+            )
+            await quiet()
+            await shelf.claim("a", "another", "", 3600)  # It has woken it, say.
+            await tenuto.load_session("b")
+            shelf.fails["create c"] = StoreFull()
+            gate.set()
+            with pytest.raises(StoreFull):
+                await importing
+        assert [head.session for head in await tenuto.sessions()] == ["a"]
+        assert tenuto.sessions_here == {}

@@ -21,11 +21,13 @@ from tenuto.errors import (
     TooMuch,
 )
 from tenuto.session import ports, shares
+from tenuto.session.attachment import Joining
 from tenuto.session.shares_part import AuditEntry
 from tenuto.session.streams import MOST_UNREAD
 from tenuto.stores import rows
 from tenuto.testing.engine import Step
 from tests.unit.host.hosting import HI, hosting
+from tests.unit.session.house import Ear, quiet
 
 pytestmark = pytest.mark.virtual
 
@@ -568,3 +570,26 @@ async def test_a_user_that_is_none_harms_no_session() -> None:
         async with await look(host, view) as one:
             assert isinstance(await refused(one.add_note("bad \ud800")), InvalidInput)
         await session.commit()
+
+
+async def test_who_gives_up_looking_while_somebody_joins_takes_nobody_along() -> None:
+    """Both read the user's memory first, one after the other."""
+    async with hosting() as host:
+        session = await host.create_session(user_id="alice", config={"memory_scope": "user"})
+        view = await session.create_shared_view("doctor", ["read"])
+        share = shares.find(session.driver.core.state.shares, view.token)
+        assert share is not None
+        one, ear = SharedSession(host, session, share, "doctor"), Ear()
+        with host.shelf.holding("head") as first:
+            joining = asyncio.create_task(session.attach(Joining(client="phone"), ear))
+            await quiet()
+        with host.shelf.holding("head"):
+            looking = asyncio.create_task(one.open(live=True))
+            await quiet()
+            first.set()
+            attachment = await joining
+            looking.cancel()
+            await quiet()
+        assert looking.cancelled()
+        await session.commit()
+        assert (attachment.number in session.driver.core.state.here, ear.let_go) == (True, [])
