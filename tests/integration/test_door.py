@@ -234,6 +234,40 @@ async def test_message_in_pieces_is_put_together(folder: Path, asgi: bool) -> No
         assert await client.recv() == b"whole"
 
 
+async def drip(writer: asyncio.StreamWriter) -> None:
+    """Send a byte now and then, for ever."""
+    while True:
+        writer.write(b"x")
+        await asyncio.sleep(0.05)
+
+
+@on_both_loops
+async def test_body_that_nobody_reads_does_not_hold_the_connection(folder: Path) -> None:
+    """The control is the connection that sends all of its body: it is kept."""
+    limits = Limits(head_seconds=5.0, body_seconds=0.1, drain_seconds=1.0)
+    head = b"%b HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 100000\r\n\r\n"
+    async with serving(folder, limits=limits) as place:
+        for line, body, kept in (
+            (b"GET /health/live", b"x" * 100_000, True),
+            (b"GET /health/live", b"x" * 10, False),
+            (b"POST /sessions", b"{", False),
+        ):
+            reader, writer = await place.raw()
+            writer.write(head % (line, place.port) + body)
+            reply = await reader.readuntil(b"}")
+            assert b"HTTP/1.1 200" in reply or b"HTTP/1.1 4" in reply
+            if kept:
+                writer.write(head % (line, place.port) + body)
+                assert b"HTTP/1.1 200" in await reader.readuntil(b"}")
+            else:
+                # It goes on and on, and is let go all the same.
+                dripping = asyncio.create_task(drip(writer))
+                with contextlib.suppress(ConnectionError):
+                    await asyncio.wait_for(reader.read(), 5)
+                dripping.cancel()
+            writer.close()
+
+
 @on_both_loops
 async def test_pieces_are_bounded(folder: Path) -> None:
     async with serving(folder) as place, place.connect() as client:

@@ -7,10 +7,16 @@ An API key is `tk_<id>_<256 bit>`: it belongs to a tenant, and two of a tenant c
 once, so that one can be rotated without a pause. The keys file is JSON lines, for its owner's eyes
 only (mode 0600). A ticket is 128 bits, lasts 30 s, works once, and is bound to a tenant, a session,
 a role and an origin.
+
+What was given out because of an API key ends with it: tickets, attachments, and their resume
+tokens. Those say, behind a dot, which key they stand on and when they end; the session's hash of a
+token covers that, so nobody can write something else there.
 """
 
 import hashlib
 import hmac
+import logging
+import math
 import os
 import secrets
 import tempfile
@@ -23,12 +29,18 @@ from tenuto.clock import Clock
 from tenuto.errors import InvalidConfig, InvalidInput, NotAuthenticated, TooMuch
 from tenuto.ids import new_secret
 
+log = logging.getLogger(__name__)
+
 Role = Literal["controller", "observer"]
 
 ACTIVE_KEYS = 2
 """Keys that a tenant may have at once: the old and the new one of a rotation."""
 TICKET_LIFE = 30.0
 """Seconds that a ticket lasts."""
+LOOK_SECONDS = 1.0
+"""Seconds between two looks at whether the keys file has changed."""
+READ_SECONDS = 60.0
+"""Seconds after which the keys file is read again even if it looks the same."""
 MAX_TICKETS = 10_000
 """Tickets that are out at once. One more is refused until one is used or expires."""
 
@@ -59,6 +71,31 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     role: Role
     share: int = 0
     """The number of the share that it looks through; 0 when it is the tenant's own."""
+    key: str = ""
+    """The id of the API key that it stands on; empty where none was needed."""
+    until: float = math.inf
+    """Seconds since 1970-01-01 UTC at which it ends; infinite when it stands on a standing proof."""
+
+    @property
+    def binding(self) -> str:
+        """What its resume tokens end with; empty for one that has no key and no end."""
+        if not self.key and self.until == math.inf:
+            return ""
+        return f".{self.key}.{'' if self.until == math.inf else math.floor(self.until)}"
+
+
+def bound_to(token: str) -> tuple[str, float]:
+    """Return what a resume token stands on and when it ends: `Admission.key` and `Admission.until`.
+
+    Only the session can tell whether the token is good; what is said here is as good as the token.
+
+    Example:
+        >>> bound_to("secret.5f2c81aa.1795231634"), bound_to("secret")
+        (('5f2c81aa', 1795231634.0), ('', inf))
+    """
+    _, _, bound = token.partition(".")
+    key, _, until = bound.partition(".")
+    return key, float(until) if until.isascii() and until.isdigit() else math.inf
 
 
 def list_keys(path: str | os.PathLike[str]) -> list[Key]:
@@ -108,7 +145,8 @@ def add_key(path: str | os.PathLike[str], *, clock: Clock, tenant: str = "local"
 
 
 def revoke_key(path: str | os.PathLike[str], key_id: str) -> Key:
-    """Take a key out of the file; servers that use the file refuse it within a second.
+    """Take a key out of the file; servers that use the file refuse it within a second, and close what
+    was opened because of it.
 
     Raises:
         InvalidInput: There is no key of that id.
@@ -124,8 +162,9 @@ def revoke_key(path: str | os.PathLike[str], key_id: str) -> Key:
 
 class Keys:
     """The API keys that a running server accepts, read again when the file has changed (looked at
-    once a second).
+    every `LOOK_SECONDS`) and every `READ_SECONDS`.
 
+    A file that cannot be read any more leaves the keys as they were; the log says so.
     Once there was a key, one is always required: emptying the file locks the door, it does not open
     it.
     """
@@ -135,8 +174,9 @@ class Keys:
         self._clock = clock
         self._keys: dict[str, Key] = {}
         self._stamp: tuple[int, int, int] | None = None
-        self._looked = float("-inf")
+        self._looked = self._read = -math.inf
         self._required = False
+        self._take(list_keys(self._path))
         self._look()
 
     @property
@@ -145,8 +185,8 @@ class Keys:
         self._look()
         return self._required
 
-    def tenant(self, key: str) -> str:
-        """Return whose key this is.
+    def find(self, key: str) -> Key:
+        """Return what is known of a key.
 
         Raises:
             NotAuthenticated: It is not known.
@@ -157,11 +197,18 @@ class Keys:
         known = self._keys.get(parts[1]) if len(parts) == 3 and parts[0] == "tk" else None
         if not hmac.compare_digest(known.sha256 if known else "0" * 64, digest) or known is None:
             raise NotAuthenticated(_UNKNOWN_KEY)
-        return known.tenant
+        return known
+
+    def is_active(self, key_id: str) -> bool:
+        """Tell whether what was given out because of a key still holds. An empty id is that of
+        nobody's key, which holds where no key is required.
+        """
+        self._look()
+        return key_id in self._keys if key_id else not self._required
 
     def _look(self) -> None:
         now = self._clock.monotonic()
-        if now - self._looked < 1.0:
+        if now - self._looked < LOOK_SECONDS:
             return
         self._looked = now
         try:
@@ -169,10 +216,19 @@ class Keys:
             stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
         except OSError:
             stamp = None
-        if stamp != self._stamp:
-            self._keys = {key.id: key for key in list_keys(self._path)}
-            self._stamp = stamp
-        self._required = self._required or bool(self._keys)
+        if stamp == self._stamp and now - self._read < READ_SECONDS:
+            return
+        self._stamp, self._read = stamp, now
+        try:
+            self._take(list_keys(self._path))
+        except InvalidConfig as error:
+            log.error("The API keys stay as they were. %s", error.message)
+
+    def _take(self, keys: list[Key]) -> None:
+        before, self._keys = self._keys, {key.id: key for key in keys}
+        self._required = self._required or bool(keys)
+        for gone in sorted(before.keys() - self._keys.keys()):
+            log.info("API key %s is revoked.", gone)
 
 
 class _Issued(msgspec.Struct, frozen=True):
@@ -261,5 +317,12 @@ def _write(path: str | os.PathLike[str], keys: list[Key]) -> None:
             out.flush()
             os.fsync(out.fileno())
         os.replace(name, file)
+        if os.name == "posix":
+            # A power cut must not bring a revoked key back.
+            folder = os.open(file.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
     except OSError as error:
         raise InvalidConfig(f"The keys file {file} cannot be written: {error}") from None

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tenuto.clock import Clock
 from tenuto.errors import TenutoError
-from tenuto.server import events, health, openapi, pages, replies, rest, sharing
+from tenuto.server import events, health, importing, openapi, pages, replies, rest, sharing
 from tenuto.server.limits import Limits
 from tenuto.server.reception import Arrival, Host, MakeWire, Reception
 from tenuto.server.requests import asking
@@ -78,6 +78,7 @@ def create_app(
             yield
 
     routes: list[BaseRoute] = [
+        importing.route(),
         *rest.routes(),
         *sharing.routes(),
         Route("/sessions/{session_id}/events", events.listen, methods=["GET"]),
@@ -197,7 +198,7 @@ def _preflight() -> Response:
     return Response(
         status_code=204,
         headers={
-            "Access-Control-Allow-Methods": "GET, POST, DELETE",
+            "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE",
             "Access-Control-Allow-Headers": "Authorization, Content-Type, Last-Event-ID",
             "Access-Control-Max-Age": "600",
         },

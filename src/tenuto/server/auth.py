@@ -52,6 +52,8 @@ class Asking(msgspec.Struct, frozen=True, kw_only=True):
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str
+    key: str = ""
+    """The id of the API key that was shown; empty where none is needed."""
 
 
 def is_loopback(address: str) -> bool:
@@ -108,6 +110,12 @@ class Access:
         """Whether an API key must be shown."""
         return self._keys.required
 
+    def stands(self, key_id: str) -> bool:
+        """Tell whether what was given out because of this API key still holds; an empty id for what
+        needed none.
+        """
+        return self._keys.is_active(key_id)
+
     def check(self, asking: Asking) -> None:
         """Let a request come in, whoever sends it.
 
@@ -124,7 +132,7 @@ class Access:
             )
         host = asking.host.lower()
         own = self._is_own(host, asking.port)
-        if not own and (not self.required or is_loopback(asking.local)):
+        if not own and (not host or not self.required or is_loopback(asking.local)):
             raise WrongHost(
                 f"This server does not go by that name. It is 127.0.0.1:{asking.port}; other names "
                 "have to be in `allow` (TENUTO_ALLOW)."
@@ -156,7 +164,8 @@ class Access:
         if asking.authorization and (scheme.lower() != "bearer" or not key.strip()):
             raise NotAuthenticated("The Authorization header must be: Bearer tk_...")
         if asking.authorization:
-            return Caller(tenant=self._keys.tenant(key.strip()))
+            known = self._keys.find(key.strip())
+            return Caller(tenant=known.tenant, key=known.id)
         if self.required:
             raise NotAuthenticated(
                 "An API key is needed, as a header: Authorization: Bearer tk_..."

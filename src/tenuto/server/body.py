@@ -1,10 +1,12 @@
 """The body of a request: read within a time and a size, then checked against its struct."""
 
 import asyncio
-from typing import TypeVar
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from typing import Any, TypeVar
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from tenuto.errors import InvalidInput
 from tenuto.server.limits import Limits, check_depth
@@ -12,9 +14,20 @@ from tenuto.server.replies import BodyTooLarge, TooSlow, WrongForm
 
 Wanted = TypeVar("Wanted")
 
+_WRONG = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises."""
 
-async def read_json(request: Request, kind: type[Wanted], limits: Limits) -> Wanted:
+
+async def read_json(
+    request: Request,
+    kind: type[Wanted],
+    limits: Limits,
+    explain: Callable[[Any], None] | None = None,
+) -> Wanted:
     """Return what a request asks for. No body is the same as an empty object.
+
+    Args:
+        explain: Is given the plain JSON of a body that does not fit, to refuse it in better words.
 
     Raises:
         BodyTooLarge: It has more than `limits.body_bytes`.
@@ -32,8 +45,35 @@ async def read_json(request: Request, kind: type[Wanted], limits: Limits) -> Wan
     check_depth(data, limits.json_depth)
     try:
         return msgspec.json.decode(data, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(f"The body is wrong: {error}") from None
+    except _WRONG as error:
+        problem = error
+    with contextlib.suppress(*_WRONG):
+        if explain is not None:
+            explain(msgspec.json.decode(data))
+    raise InvalidInput(f"The body is wrong: {problem}")
+
+
+async def stream(request: Request, limits: Limits) -> AsyncIterator[bytes]:
+    """Yield the body of a request as it comes, up to `limits.import_bytes`.
+
+    Raises:
+        BodyTooLarge: It has more.
+        TooSlow: It was not there within `limits.import_seconds`, or whoever sent it went away.
+    """
+    size, parts = 0, request.stream()
+    late = asyncio.get_running_loop().time() + limits.import_seconds
+    while True:
+        try:
+            async with asyncio.timeout_at(late):
+                part = await anext(parts, None)
+        except (TimeoutError, ClientDisconnect):
+            raise TooSlow(f"The body was not there within {limits.import_seconds:g} s.") from None
+        if part is None:
+            return
+        size += len(part)
+        if size > limits.import_bytes:
+            raise BodyTooLarge(f"An import may have {limits.import_bytes} bytes.")
+        yield part
 
 
 async def _read(request: Request, limits: Limits) -> bytes:

@@ -8,6 +8,7 @@ upgraded socket to picows, which costs one Python call a frame where ASGI needs 
     a stranger's place (Reception.receive)     when the client attaches, or by Visit.over
     a place in the session (Visit.admit)       Visit.over, once the socket is gone
     the head's deadline (HttpDoor)             at the head's end, or when the connection is lost
+    the body's deadline (HttpDoor)             at the body's end, or when the connection is lost
     the close timer (PicowsCarrier)            on_ws_disconnected
     the linger timer (Lingering)               connection_lost of Rest
 
@@ -62,14 +63,15 @@ _ATTACH = re.compile(rb"^/sessions/([^/?#]+)/attach(?:\?.*)?$")
 
 
 class HttpDoor(HttpToolsProtocol):
-    """uvicorn's HTTP protocol with limits on the head, and with JSON where uvicorn itself
-    refuses.
+    """uvicorn's HTTP protocol with limits on the head, a deadline for bodies that nobody reads, and
+    with JSON where uvicorn itself refuses.
     """
 
     def __init__(self, desk: Reception, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._limits = desk.limits
         self._deadline: asyncio.TimerHandle | None = None
+        self._body: asyncio.TimerHandle | None = None
         self._head = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -78,6 +80,7 @@ class HttpDoor(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_is_done()
+        self._body_is_done()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -103,7 +106,12 @@ class HttpDoor(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._head_is_done()
+        self._await_body()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._body_is_done()
+        super().on_message_complete()
 
     def _await_head(self) -> None:
         self._head_is_done()
@@ -114,6 +122,21 @@ class HttpDoor(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _await_body(self) -> None:
+        self._body = self.loop.call_later(self._limits.body_seconds, self._late_body)
+
+    def _late_body(self) -> None:
+        # Whoever reads it has its own patience. Once there is a reply, nobody does.
+        if self.cycle is None or self.cycle.response_complete:
+            self.transport.abort()
+        else:
+            self._await_body()
+
+    def _body_is_done(self) -> None:
+        if self._body is not None:
+            self._body.cancel()
+            self._body = None
 
     def _late(self) -> None:
         self._deadline = None
@@ -132,6 +155,7 @@ class HttpDoor(HttpToolsProtocol):
         if sum(len(name) + len(value) + 4 for name, value in self.headers) > HEAD_OF_PICOWS:
             self._refuse(InvalidInput("The head of the request is too large."), 431)
             return
+        self._body_is_done()
         super().handle_websocket_upgrade()
         door = cast(SocketDoor, self.transport.get_protocol())
         door.take(tail)

@@ -2,7 +2,8 @@
 
 `id` is the position, `event` the tag, `data` the event's JSON as it stands in the journal. A
 listener that comes back says `Last-Event-ID` and misses nothing. A comment every 15 s keeps proxies
-from hanging up. The stream ends after `session.ended`, and when the server goes down.
+from hanging up. The stream ends after `session.ended`, when the API key that opened it is revoked,
+and when the server goes down.
 
 One row at a time is taken from the journal and sent before the next, so a slow listener holds one
 row here, not a queue; one that does not read for `Limits.listener_seconds` is let go, and can come
@@ -25,8 +26,12 @@ from tenuto.server.reception import Reception
 from tenuto.server.requests import asking, reception
 from tenuto.session.ports import Row
 
+LOOK = 1.0
+"""Seconds between two looks at whether the API key of a listener was revoked."""
 BEAT = 15.0
 """Seconds of silence before a comment is sent."""
+LISTENER = "listener"
+"""What its listeners are among the clients of a session."""
 _ENDED = TAGS[SessionEnded]
 
 _Position = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -37,17 +42,27 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, rows: AsyncIterator[Row], desk: Reception, *, beat: float = BEAT) -> None:
+    def __init__(
+        self,
+        rows: AsyncIterator[Row],
+        desk: Reception,
+        *,
+        session: str,
+        key: str = "",
+        beat: float = BEAT,
+    ) -> None:
         super().__init__(None, 200, {"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._rows = rows
         self._desk = desk
+        self._session = session
+        self._key = key
         self._beat = beat
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         stops = [
             asyncio.create_task(_gone(receive), name="listener-gone"),
-            asyncio.create_task(self._drained(), name="listener-drained"),
+            asyncio.create_task(self._over(), name="listener-over"),
         ]
         following = asyncio.create_task(self._follow(send), name="listener")
         try:
@@ -66,6 +81,7 @@ class EventStream(Response):
             for task in (following, *stops):
                 task.cancel()
             await asyncio.gather(following, *stops, return_exceptions=True)
+            self._desk.occupancy.leave(self._session, LISTENER)
 
     async def _follow(self, send: Send) -> None:
         rows = aiter(self._rows)
@@ -99,8 +115,12 @@ class EventStream(Response):
         async with asyncio.timeout(self._desk.limits.listener_seconds):
             await send({"type": "http.response.body", "body": data, "more_body": more})
 
-    async def _drained(self) -> None:
-        await self._desk.draining.wait()
+    async def _over(self) -> None:
+        draining = self._desk.draining
+        while not draining.is_set() and self._desk.access.stands(self._key):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK):
+                    await draining.wait()
 
 
 def encode(row: Row) -> bytes:
@@ -124,7 +144,9 @@ async def listen(request: Request) -> Response:
     except msgspec.ValidationError:
         raise InvalidInput("Last-Event-ID and `after` are positions: 0, 1, 2 ...") from None
     await desk.tenuto.head(session, tenant=caller.tenant)
-    return EventStream(desk.tenuto.watch(session, tenant=caller.tenant, after=after), desk)
+    desk.occupancy.enter(session, LISTENER)
+    rows = desk.tenuto.watch(session, tenant=caller.tenant, after=after)
+    return EventStream(rows, desk, session=session, key=caller.key)
 
 
 async def _next(rows: AsyncIterator[Row]) -> Row | None:

@@ -4,12 +4,16 @@ waits.
 Where a limit is passed, something is refused; nothing is queued because of a limit.
 """
 
+import ipaddress
 import re
 from typing import Any
 
 import msgspec
 
-from tenuto.errors import InvalidInput, TooMuch
+from tenuto.errors import InvalidInput, RateLimited, TooMuch
+
+MOST_NAMES = 10_000
+"""Addresses, or keys, whose requests are counted at once; who asked longest ago is forgotten first."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +29,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds in which the body of a request must be there."""
     body_bytes: int = 256 * 1024
     """Bytes of a request's body."""
+    import_seconds: float = 300.0
+    """Seconds in which the body of an import must be there."""
+    import_bytes: int = 64 * 1024 * 1024
+    """Bytes of the body of an import. All of it is in RAM until it was checked."""
+    imports: int = 2
+    """Imports at a time."""
     json_depth: int = 16
     """Objects and arrays inside each other."""
     audio_rate: int = 128 * 1024
@@ -35,14 +45,26 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Commands a second that a socket may send for ever."""
     command_burst: int = 50
     """Commands that a socket may send at once after a silence."""
+    attachment_seconds: float = 7200.0
+    """Seconds that an attachment lasts that came with a ticket, unless it is given another one."""
+    key_rate: float = 100.0
+    """Requests a second that may be made with one API key, or by the local user, for ever."""
+    key_burst: int = 1_000
+    """Requests that may be made at once with one API key, or by the local user."""
+    address_rate: float = 50.0
+    """Requests a second of one address, whatever they show; this machine's own address is exempt."""
+    address_burst: int = 500
+    """Requests at once of one address; this machine's own address is exempt."""
     strangers: int = 256
     """Sockets of this host that have not attached yet."""
     strangers_per_address: int = 8
-    """The same for one address; this machine's own address is exempt."""
+    """The same for one address; this machine's own address is exempt. A network of IPv6 (/64) counts
+    as one address.
+    """
     controllers_per_session: int = 5
     """Sockets of one session that want its controls, those being superseded included."""
     observers_per_session: int = 32
-    """Observing sockets of one session."""
+    """Observing sockets of one session; and as many listeners to its server-sent events."""
     listener_seconds: float = 30.0
     """Seconds that a listener to server-sent events may take to read what was sent before it is let
     go.
@@ -114,7 +136,65 @@ def _less(counts: dict[Any, int], name: object) -> None:
         counts.pop(name, None)
 
 
-_NESTING = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+class Rates:
+    """How often somebody asked, by name: each may ask `burst` times at once, and `rate` times a
+    second for ever.
+
+    One number a name: until when its requests are paid for. `most` names are kept.
+    """
+
+    def __init__(self, rate: float, burst: int, *, most: int = MOST_NAMES) -> None:
+        self._cost = 1 / rate
+        self._room = (burst - 1) / rate
+        self._most = most
+        self._paid: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._paid)
+
+    def take(self, name: str, now: float) -> None:
+        """Count a request. One that is refused counts for nothing.
+
+        Args:
+            name: Who asks.
+            now: Seconds of a clock that does not jump.
+
+        Raises:
+            RateLimited: It is one too many; says when it will not be.
+        """
+        paid = max(now, self._paid.pop(name, now))
+        over = paid - now - self._room
+        # Whoever asked last goes to the end.
+        self._paid[name] = paid if over > 0 else paid + self._cost
+        if len(self._paid) > self._most:
+            del self._paid[next(iter(self._paid))]
+        if over > 0:
+            refused = RateLimited()
+            refused.retry_after = over
+            raise refused
+
+
+def network(address: str) -> str:
+    """Return what counts as one address: one of IPv4, or a /64 of IPv6, which is what one customer
+    has.
+
+    Example:
+        >>> network("2001:db8::1:2"), network("::ffff:192.0.2.1"), network("192.0.2.1")
+        ('2001:db8::/64', '192.0.2.1', '192.0.2.1')
+    """
+    if ":" not in address:
+        return address
+    try:
+        ip = ipaddress.IPv6Address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.IPv6Network((ip, 64), strict=False))
+
+
+# Possessive, and an unclosed string goes to the end: each byte is looked at once, whatever was sent.
+_NESTING = re.compile(rb'"(?:[^"\\]|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
 
 
 def check_depth(data: bytes, most: int) -> None:

@@ -4,13 +4,14 @@ Bodies and replies are described by the very structs that read and write them. W
 held by a test that sends what the description allows, and what it does not.
 """
 
+import functools
 from typing import Any
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tenuto.server import health, replies, rest, settings_wanted, sharing
+from tenuto.server import health, importing, replies, rest, settings_wanted, sharing
 from tenuto.server.requests import reception
 from tenuto.session.analytics_part import Report
 
@@ -21,6 +22,9 @@ _BODIES = (
     rest.SessionWanted,
     rest.SessionShown,
     rest.SessionPage,
+    rest.SettingsShown,
+    settings_wanted.SettingsWanted,
+    importing.SessionsImported,
     rest.HistoryShown,
     Report,
     rest.Ending,
@@ -48,16 +52,25 @@ _REASONS = {
     415: "The body is no JSON.",
     421: "The server does not go by that name.",
     426: "This is for WebSockets.",
-    429: "A limit was passed.",
+    429: "A limit was passed: too many requests (`rate_limited`), or too much of something.",
     500: "Something went wrong in the server.",
     501: "A setting needs something that is not installed on this server.",
     503: "The server or its store cannot answer now.",
     507: "There is no space left.",
 }
-_EVERYWHERE = (401, 403, 421, 500, 503)
-_WITH_BODY = (400, 408, 413, 415, 429, 507)
+_ALWAYS = (401, 403, 421, 500, 503)
+_COUNTED = (*_ALWAYS, 429)
+"""What may be said where requests are counted: everywhere but where a server's health is asked for."""
+_WITH_BODY = (400, 408, 413, 415, 507)
 
 
+_RETRY_AFTER = {
+    "description": "Seconds to wait before asking again.",
+    "schema": {"type": "integer", "minimum": 1},
+}
+
+
+@functools.cache
 def describe(*, keyed: bool) -> dict[str, Any]:
     """Return the description. `keyed` says whether an API key is needed."""
     schemas, components = msgspec.json.schema_components(
@@ -120,6 +133,18 @@ def _paths(named: dict[type, Any]) -> dict[str, dict[str, Any]]:
                 "responses": reply(200, rest.SessionPage, 400),
             },
         },
+        "/sessions/import": {
+            "post": {
+                "operationId": "importSessions",
+                "summary": "Import sessions from an export, or from what others keep: all or none",
+                "parameters": _query(importing.ImportAsked),
+                "requestBody": {
+                    "required": True,
+                    "content": {form: {"schema": {}} for form in importing.FORMS},
+                },
+                "responses": reply(201, importing.SessionsImported, *_WITH_BODY, 409),
+            },
+        },
         "/sessions/{session_id}": {
             "get": {
                 "operationId": "showSession",
@@ -134,6 +159,15 @@ def _paths(named: dict[type, Any]) -> dict[str, dict[str, Any]]:
                 "responses": {"204": {"description": "It is gone."}}
                 | _replies(named, {}, (404, 409, 507)),
             },
+        },
+        "/sessions/{session_id}/config": {
+            "patch": {
+                "operationId": "changeSettings",
+                "summary": "Change settings of a session, also while somebody talks in it",
+                "parameters": one,
+                "requestBody": _request(named[settings_wanted.SettingsWanted]),
+                "responses": reply(200, rest.SettingsShown, *_WITH_BODY, 404, 409, 501),
+            }
         },
         "/sessions/{session_id}/history": {
             "get": {
@@ -246,28 +280,31 @@ def _paths(named: dict[type, Any]) -> dict[str, dict[str, Any]]:
                 "summary": "Open the WebSocket of a session, with the subprotocol tenuto.v1",
                 "parameters": one,
                 "responses": {"101": {"description": "tenuto.v1 from here on."}}
-                | _replies(named, {}, (400, 426, 429)),
+                | _replies(named, {}, (400, 426)),
             }
         },
         "/health/live": {
             "get": {
                 "operationId": "live",
                 "summary": "Whether the process runs",
-                "responses": reply(200, health.Health),
+                "responses": _replies(named, {200: health.Health}, (), _ALWAYS),
             }
         },
         "/health/ready": {
             "get": {
                 "operationId": "ready",
                 "summary": "Whether clients should come here; touches the store",
-                "responses": reply(200, health.Health),
+                "responses": _replies(named, {200: health.Health}, (), _ALWAYS),
             }
         },
     }
 
 
 def _replies(
-    named: dict[type, Any], good: dict[int, type], also: tuple[int, ...]
+    named: dict[type, Any],
+    good: dict[int, type],
+    also: tuple[int, ...],
+    always: tuple[int, ...] = _COUNTED,
 ) -> dict[str, Any]:
     table: dict[str, Any] = {
         str(status): {
@@ -276,11 +313,13 @@ def _replies(
         }
         for status, kind in good.items()
     }
-    for status in sorted({*_EVERYWHERE, *also}):
+    for status in sorted({*always, *also}):
         table[str(status)] = {
             "description": _REASONS[status],
             "content": {"application/json": {"schema": named[replies.Refusal]}},
         }
+    if "429" in table:
+        table["429"]["headers"] = {"Retry-After": _RETRY_AFTER}
     return table
 
 

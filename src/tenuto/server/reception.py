@@ -6,6 +6,7 @@ One `Reception` belongs to a server. REST asks it who is calling; the two doors 
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -13,9 +14,9 @@ import msgspec
 
 from tenuto.clock import Clock, SystemClock
 from tenuto.errors import NotAuthenticated
-from tenuto.security.grants import Admission, Keys, Tickets
+from tenuto.security.grants import Admission, Keys, Role, Tickets, bound_to
 from tenuto.server.auth import Access, Asking, Caller, is_loopback
-from tenuto.server.limits import Limits, Occupancy
+from tenuto.server.limits import Limits, Occupancy, Rates, network
 from tenuto.server.replies import Draining, NotUpgraded
 from tenuto.session.analytics_part import Report
 from tenuto.session.config import SessionConfig
@@ -79,6 +80,16 @@ class Host(Protocol):
 
     async def end_session(self, session_id: str, *, tenant: str, reason: str = "user") -> Any: ...
 
+    async def import_sessions(
+        self,
+        data: AsyncIterator[bytes],
+        *,
+        user_id_mapping: Mapping[str, str] | None = None,
+        session_id: str | None = None,
+        tenant: str,
+        kind: str = "",
+    ) -> Sequence[str]: ...
+
     async def forget_session(self, session_id: str, *, tenant: str) -> Any: ...
 
     def warm(self) -> None: ...
@@ -86,11 +97,10 @@ class Host(Protocol):
     async def drain(self) -> Any: ...
 
 
-Admit = Callable[[str, Attach], Admission]
-"""Lets a client in, by its ticket (empty for none) and what it said; raises NotAuthenticated or
-TooMuch.
+MakeWire = Callable[[Any, "Visit", Limits], Wire]
+"""Makes the session's end of a socket, from the host, who lets its client in, and how much it may
+send.
 """
-MakeWire = Callable[[Any, Admit, Limits], Wire]
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,17 +138,27 @@ class Reception:
         self.access = Access(Keys(config.keys, self.clock), allow=config.allow, url=config.url)
         self.tickets = Tickets(self.clock)
         self.occupancy = Occupancy(self.limits)
+        self._of_keys = Rates(self.limits.key_rate, self.limits.key_burst)
+        self._of_addresses = Rates(self.limits.address_rate, self.limits.address_burst)
+        self.importing = 0
+        """Imports that are going on."""
         self.draining = asyncio.Event()
         """Set once the server goes down: listeners end, and nobody new comes in."""
         self._make_wire = make_wire or _native
 
     def caller(self, asking: Asking) -> Caller:
-        """Tell who is asking.
+        """Tell who is asking, and count the request.
 
         Raises:
             NotAuthenticated: A key is required and there is none, or it is not known.
+            RateLimited: There are too many requests of this address, or with this key.
         """
-        return self.access.caller(asking)
+        now = self.clock.monotonic()
+        if asking.address and not is_loopback(asking.address):
+            self._of_addresses.take(network(asking.address), now)
+        caller = self.access.caller(asking)
+        self._of_keys.take(caller.key, now)
+        return caller
 
     def receive(self, arrival: Arrival) -> "Visit":
         """Let a socket come up, or refuse it before it does.
@@ -162,18 +182,27 @@ class Reception:
             raise Draining()
         caller = self.access.caller(arrival.asking) if arrival.asking.authorization else None
         address = arrival.asking.address
-        self.occupancy.arrive(address, own=not address or is_loopback(address))
+        self.occupancy.arrive(network(address), own=not address or is_loopback(address))
         visit = Visit(self, arrival, caller)
-        visit.wire = self._make_wire(self.tenuto, visit.admit, self.limits)
+        visit.wire = self._make_wire(self.tenuto, visit, self.limits)
         return visit
 
 
 class Visit:
-    """One socket, from its upgrade to its end: what it was let in for, and what has to be
-    uncounted.
+    """One socket, from its upgrade to its end: what it was let in for, until when, and what has to
+    be uncounted.
     """
 
-    __slots__ = ("_admission", "_arrival", "_caller", "_reception", "_stranger", "wire")
+    __slots__ = (
+        "_admission",
+        "_arrival",
+        "_caller",
+        "_key",
+        "_reception",
+        "_stranger",
+        "_until",
+        "wire",
+    )
 
     wire: Wire
 
@@ -183,6 +212,10 @@ class Visit:
         self._caller = caller
         self._stranger = True
         self._admission: Admission | None = None
+        self._key = ""
+        """The id of the API key that it stands on now."""
+        self._until = math.inf
+        """When what it stands on ends, on the clock that does not jump."""
 
     def admit(self, ticket: str, attach: Attach) -> Admission:
         """Let the client in: by its ticket, by its API key, by its resume token (which the session
@@ -202,8 +235,34 @@ class Visit:
         admission = self._prove(ticket or attach.ticket or self._offered(), attach)
         self._reception.occupancy.enter(admission.session, admission.role)
         self._admission = admission
+        self._rest_on(admission)
         self._settle()
         return admission
+
+    def left(self) -> float:
+        """Return the seconds until what the client was let in for ends; infinite when it has no end.
+
+        Raises:
+            NotAuthenticated: It was taken back.
+        """
+        if not self._reception.access.stands(self._key):
+            raise NotAuthenticated("The API key behind this was revoked. Get another ticket.")
+        return self._until - self._reception.clock.monotonic()
+
+    def renew(self, ticket: str) -> None:
+        """Let the client stay, for a ticket as good as what it came with.
+
+        Raises:
+            NotAuthenticated: It is unknown, used or expired; or for another session, role, share or
+                origin.
+        """
+        before = self._admission
+        if before is None:
+            raise NotAuthenticated("This socket has not attached yet.")
+        after = self._redeem(ticket, session=before.session, role=before.role)
+        if after.share != before.share:
+            raise NotAuthenticated("This ticket is for another share.")
+        self._rest_on(after)
 
     def over(self) -> None:
         """Count the socket as gone. Safe to call twice."""
@@ -214,23 +273,40 @@ class Visit:
 
     def _prove(self, ticket: str, attach: Attach) -> Admission:
         if ticket:
-            return self._reception.tickets.redeem(
-                ticket,
-                session=attach.session,
-                role=attach.role,
-                origin=self._arrival.asking.origin or "",
-            )
+            return self._redeem(ticket, session=attach.session, role=attach.role)
+        tenant, key, until = "", "", math.inf
         if self._caller is not None:
-            tenant = self._caller.tenant
+            tenant, key = self._caller.tenant, self._caller.key
         elif not self._reception.access.required:
             tenant = self._reception.access.caller(self._arrival.asking).tenant
         elif attach.token:
-            tenant = ""
+            key, until = bound_to(attach.token)
+            if not self._reception.access.stands(key) or until <= self._reception.clock.now():
+                raise NotAuthenticated("The resume token is not valid any more. Get a ticket.")
         else:
             raise NotAuthenticated(
                 "A ticket is needed. Ask for one with: POST /sessions/{id}/tickets"
             )
-        return Admission(tenant=tenant, session=attach.session, role=attach.role)
+        return Admission(
+            tenant=tenant, session=attach.session, role=attach.role, key=key, until=until
+        )
+
+    def _redeem(self, ticket: str, *, session: str, role: Role) -> Admission:
+        desk = self._reception
+        admission = desk.tickets.redeem(
+            ticket, session=session, role=role, origin=self._arrival.asking.origin or ""
+        )
+        if not desk.access.stands(admission.key):
+            raise NotAuthenticated("The API key behind this ticket was revoked.")
+        until = desk.clock.now() + desk.limits.attachment_seconds
+        return msgspec.structs.replace(admission, until=until)
+
+    def _rest_on(self, admission: Admission) -> None:
+        desk = self._reception
+        # Never longer than it could have been given for, whatever the clock on the wall did since.
+        left = min(admission.until - desk.clock.now(), desk.limits.attachment_seconds)
+        self._key = admission.key
+        self._until = math.inf if admission.until == math.inf else desk.clock.monotonic() + left
 
     def _offered(self) -> str:
         for protocol in self._arrival.protocols:
@@ -241,11 +317,11 @@ class Visit:
     def _settle(self) -> None:
         if self._stranger:
             self._stranger = False
-            self._reception.occupancy.settle(self._arrival.asking.address)
+            self._reception.occupancy.settle(network(self._arrival.asking.address))
 
 
-def _native(tenuto: Any, admit: Admit, limits: Limits) -> Wire:
+def _native(tenuto: Any, visit: Visit, limits: Limits) -> Wire:
     from tenuto.transports.websocket import NativeWire
 
-    wire: Wire = NativeWire(tenuto, admit, limits)
+    wire: Wire = NativeWire(tenuto, visit.admit, limits, visit)
     return wire

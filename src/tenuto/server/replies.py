@@ -7,6 +7,7 @@ raise says nothing of itself to the client; the server's log has it.
 """
 
 import logging
+import math
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -152,6 +153,11 @@ def headers(error: TenutoError) -> dict[str, str]:
             return {"WWW-Authenticate": 'Bearer realm="tenuto"'}
         case errors.SessionLocked(seconds_left=seconds):
             return {"Retry-After": str(max(1, round(seconds)))}
+        case errors.RateLimited(retry_after=seconds):
+            return {"Retry-After": str(max(1, math.ceil(seconds)))}
+        case BodyTooLarge() | TooSlow():
+            # What is left of the body is not waited for.
+            return {"Connection": "close"}
         case errors.TooMuch() | errors.StoreUnavailable() | Draining():
             return {"Retry-After": "1"}
         case NotUpgraded():
@@ -169,7 +175,7 @@ async def on_tenuto_error(request: Request, error: Exception) -> Response:
     """Reply to a request that Tenuto refused, or that failed in a way it knows."""
     assert isinstance(error, TenutoError)
     if status(error) >= 500:
-        log.warning("%s %s failed: %s", request.method, request.url.path, error.code)
+        log.warning("%s %r failed: %s", request.method, request.url.path, error.code)
     return refusal(error)
 
 

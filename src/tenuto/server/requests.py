@@ -20,7 +20,7 @@ def asking(scope: Any) -> Asking:
     headers: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         # Two Hosts or two Origins are nobody's right name.
-        headers[name] = b"," if name in headers and name in (b"host", b"origin") else value
+        headers[name] = b"" if name in headers and name in (b"host", b"origin") else value
     server = scope.get("server") or ("", 0)
     client = scope.get("client") or ("", 0)
     origin = headers.get(b"origin")

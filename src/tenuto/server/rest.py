@@ -18,7 +18,8 @@ from starlette.routing import Route
 from tenuto.errors import InvalidInput, SessionEnded, SessionNotFound
 from tenuto.ids import new_id
 from tenuto.security.grants import TICKET_LIFE, Admission
-from tenuto.server import replies
+from tenuto.server import replies, settings_wanted
+from tenuto.server.auth import Caller
 from tenuto.server.body import read_json
 from tenuto.server.reception import Page, Reception
 from tenuto.server.requests import asking, reception, session_path
@@ -75,6 +76,8 @@ class SessionShown(msgspec.Struct, frozen=True, kw_only=True):
     position: int
     """How many events its journal has."""
     ended: bool
+    life: Literal["live", "parked", "ended"]
+    """`live` while a server has it; `parked` while none does, which costs nothing; or `ended`."""
 
 
 class SessionPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +94,16 @@ class SessionsAsked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     limit: PageSize = 50
     cursor: Cursor | None = None
     """`next` of the page before."""
+
+
+class SettingsShown(msgspec.Struct, frozen=True, kw_only=True):
+    """How far the settings of a session are."""
+
+    session_id: str
+    version: int
+    """Counts the changes since the session was made."""
+    applied_version: int
+    """The version that the engine last said it goes by; 0 before it has confirmed a change."""
 
 
 class MessageShown(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,7 +177,7 @@ async def create(request: Request) -> Response:
     """Make a session."""
     desk = reception(request)
     caller = desk.caller(asking(request.scope))
-    wanted = await read_json(request, SessionWanted, desk.limits)
+    wanted = await read_json(request, SessionWanted, desk.limits, _explain)
     name = wanted.session_id or new_id()
     await desk.tenuto.create_session(
         user_id=wanted.user_id,
@@ -176,6 +189,24 @@ async def create(request: Request) -> Response:
     head = await desk.tenuto.head(name, tenant=caller.tenant)
     where = session_path(request, name)
     return replies.Json(_shown(head), 201, {"Location": where})
+
+
+def _explain(body: Any) -> None:
+    if isinstance(body, dict):
+        settings_wanted.explain(body.get("config"), body.get("preset"))
+
+
+async def configure(request: Request) -> Response:
+    """Change settings of a session, also while somebody talks in it: all of them, or none."""
+    desk = reception(request)
+    head = await find_head(request)
+    wanted = await read_json(request, SettingsWanted, desk.limits, settings_wanted.explain_change)
+    session = await desk.tenuto.load_session(head.session, tenant=head.tenant)
+    version = await session.update_config(**wanted.given)
+    applied = session.config.applied_version
+    return replies.Json(
+        SettingsShown(session_id=head.session, version=version, applied_version=applied)
+    )
 
 
 async def browse(request: Request) -> Response:
@@ -238,13 +269,15 @@ async def forget(request: Request) -> Response:
 async def ticket(request: Request) -> Response:
     """Give out a ticket, with which one client can attach once."""
     desk = reception(request)
-    head = await find_head(request)
+    caller = desk.caller(asking(request.scope))
+    head = await _head_of(request, caller)
     wanted = await read_json(request, TicketWanted, desk.limits)
     if head.ended:
         raise SessionEnded()
     origin = wanted.origin or request.headers.get("origin", "")
     granted = desk.tickets.issue(
-        Admission(tenant=head.tenant, session=head.session, role=wanted.role), origin=origin
+        Admission(tenant=head.tenant, session=head.session, role=wanted.role, key=caller.key),
+        origin=origin,
     )
     return replies.Json(
         Ticket(ticket=granted, expires_in=TICKET_LIFE, url=attach_url(request, desk, head)), 201
@@ -262,6 +295,7 @@ def routes() -> list[Route]:
         route("/sessions", "GET", browse),
         route("/sessions/{session_id}", "GET", show),
         route("/sessions/{session_id}", "DELETE", forget),
+        route("/sessions/{session_id}/config", "PATCH", configure),
         route("/sessions/{session_id}/history", "GET", history),
         route("/sessions/{session_id}/analytics", "GET", analytics),
         route("/sessions/{session_id}/end", "POST", end),
@@ -292,9 +326,12 @@ async def find_head(request: Request) -> Head:
         NotAuthenticated: The caller is not known.
         SessionNotFound: There is no such session, or it is another tenant's.
     """
-    desk = reception(request)
-    caller = desk.caller(asking(request.scope))
-    head = await desk.tenuto.head(request.path_params["session_id"], tenant=caller.tenant)
+    return await _head_of(request, reception(request).caller(asking(request.scope)))
+
+
+async def _head_of(request: Request, caller: Caller) -> Head:
+    name = request.path_params["session_id"]
+    head = await reception(request).tenuto.head(name, tenant=caller.tenant)
     if head.tenant != caller.tenant:
         raise SessionNotFound()
     return head
@@ -309,6 +346,7 @@ def _shown(head: Head) -> SessionShown:
         updated=time_text(head.updated),
         position=head.position,
         ended=head.ended,
+        life=head.life,
     )
 
 
@@ -324,20 +362,24 @@ def _message(message: Message) -> MessageShown:
     )
 
 
-Asked = TypeVar("Asked")
+Asked = TypeVar("Asked", bound=msgspec.Struct)
 
 
 def asked_in_query(request: Request, kind: type[Asked]) -> Asked:
     """Return what the query of a request asks for.
 
     Raises:
-        InvalidInput: It does not fit, or names something twice.
+        InvalidInput: It does not fit, or names something twice that is no list.
     """
-    values: dict[str, Any] = {}
+    lists = {each.name for each in msgspec.structs.fields(kind) if each.default_factory is list}
+    values: dict[str, Any] = {name: [] for name in lists}
     for name, value in request.query_params.multi_items():
-        if name in values:
+        if name in lists:
+            values[name].append(value)
+        elif name in values:
             raise InvalidInput(f"The query names `{name}` twice.")
-        values[name] = value
+        else:
+            values[name] = value
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
@@ -363,8 +405,7 @@ def attach_url(request: Request, desk: Reception, head: Head) -> str:
     away = head.url if head.expires > 0 and head.url else desk.tenuto.config.url
     if away:
         scheme, _, rest = away.rstrip("/").partition("://")
-        return (
-            f"{'ws' if scheme in ('http', 'ws') else 'wss'}://{rest}/sessions/{head.session}/attach"
-        )
+        name = quote(head.session, safe="")
+        return f"{'ws' if scheme in ('http', 'ws') else 'wss'}://{rest}/sessions/{name}/attach"
     scheme = "wss" if request.url.scheme == "https" else "ws"
     return f"{scheme}://{request.headers['host']}{path}"

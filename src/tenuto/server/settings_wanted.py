@@ -6,7 +6,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from tenuto.session.config import TAG, MemoryMode, MemoryScope, Redaction
+from tenuto.errors import InvalidConfig
+from tenuto.session.config import RUNNING, TAG, MemoryMode, MemoryScope, Redaction, layer
+from tenuto.session.layers import made_of
 from tenuto.session.regions import REGIONS
 
 
@@ -60,6 +62,42 @@ class SettingsWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 _WHOLE = ("max_output_tokens", "max_memory_size")
+
+
+def explain(given: Any, preset: Any = None) -> None:
+    """Refuse settings of a new session in the words that Python has for them.
+
+    Raises:
+        InvalidConfig: They are wrong; the message says what may have been meant.
+    """
+    made_of(agent={}, preset=preset, config=_from_json(given))
+    _need(given if given is not None else {})
+
+
+def explain_change(given: Any) -> None:
+    """Refuse changes of a running session in the words that Python has for them.
+
+    Raises:
+        InvalidConfig: They are wrong; the message says what may have been meant.
+    """
+    layer(_from_json(given), RUNNING)
+    _need(given)
+
+
+def _from_json(given: Any) -> Any:
+    """Return settings with whole numbers where JSON has written them as 4096.0."""
+    if not isinstance(given, dict):
+        return given
+    whole = {n: int(v) for n, v in given.items() if isinstance(v, float) and v.is_integer()}
+    return given | {name: value for name, value in whole.items() if name in _WHOLE}
+
+
+def _need(given: Any) -> None:
+    try:
+        msgspec.convert(given, SettingsWanted)
+    except msgspec.ValidationError as error:
+        # Over HTTP a few values are refused that Python takes, such as a voice that is not ASCII.
+        raise InvalidConfig(f"The settings are wrong: {error}") from None
 
 
 def complete(components: dict[str, Any]) -> None:

@@ -208,7 +208,11 @@ async def access(request: Request) -> Response:
     ticket = None
     if "read" in shared.permissions:
         admission = Admission(
-            tenant=caller.tenant, session=shared.session_id, role="observer", share=shared.share
+            tenant=caller.tenant,
+            session=shared.session_id,
+            role="observer",
+            share=shared.share,
+            key=caller.key,
         )
         origin = wanted.origin or request.headers.get("origin", "")
         ticket = desk.tickets.issue(admission, origin=origin)

@@ -4,7 +4,8 @@ Everything that comes in is taken at once, in the carrier's own call; only attac
 Audio goes straight through to the session's microphone and back. Once a second `tick` does what takes time: beats, silence,
 rates, and readers that are too slow.
 
-What is bounded: 10 s to attach; the bytes and commands a second of `Rates`; `CHOKED` bytes unsent before audio is dropped;
+What is bounded: 10 s to attach; the bytes and commands a second of `Rates`; the time until what the client was let in for
+ends (`SOON_SECONDS`, `LATE_SECONDS`); `CHOKED` bytes unsent before audio is dropped;
 `UNSENT` bytes unsent for `SLOW_SECONDS` before the socket is closed, or `REFUSALS` for the answers to mistakes.
 """
 
@@ -41,6 +42,12 @@ BEAT_SECONDS = 5.0
 """Seconds between beats."""
 SILENT_SECONDS = 12.0
 """Seconds without a frame after which the other side is dead."""
+SOON_SECONDS = 60.0
+"""Seconds before the end of a client's credentials at which it is told to get others."""
+LATE_SECONDS = 30.0
+"""Seconds after their end in which it still may."""
+FRAME_COST = 64
+"""Bytes that a control frame that is no command counts for, beside the audio: two thousand a second may come for ever."""
 CHOKED = 64 * 1024
 """Unsent bytes over which audio is dropped: what comes late is not worth hearing."""
 UNSENT = 1024 * 1024
@@ -88,6 +95,22 @@ class Admission(Protocol):
     def role(self) -> AttachmentRole: ...
     @property
     def share(self) -> int: ...
+    @property
+    def binding(self) -> str:
+        """What the client's resume tokens end with."""
+        ...
+
+
+class Right(Protocol):
+    """What a client was let in for, as it goes on; `server.reception.Visit` is one."""
+
+    def left(self) -> float:
+        """Seconds until it ends; infinite without an end. Raises NotAuthenticated when it was taken back."""
+        ...
+
+    def renew(self, ticket: str) -> None:
+        """Let it go on for another ticket; raises NotAuthenticated, and changes nothing, when that is not good."""
+        ...
 
 
 class Rates(Protocol):
@@ -136,10 +159,15 @@ class NativeWire:
         house: Where sessions are.
         admit: Lets the client in, by its ticket and what it says; raises what refuses it.
         rates: How much it may send.
+        right: What it was let in for, as it goes on; None when that has no end.
     """
 
-    def __init__(self, house: House, admit: Admit, rates: Rates) -> None:
-        self._house, self._admit, self._rates = house, admit, rates
+    def __init__(
+        self, house: House, admit: Admit, rates: Rates, right: Right | None = None
+    ) -> None:
+        self._house, self._admit, self._rates, self._right = house, admit, rates, right
+        self._warned = False
+        """Whether the client was told that its credentials end."""
         self._carrier: Carrier | None = None
         self._attachment: Attachment | None = None
         self._attaching = False
@@ -193,6 +221,11 @@ class NativeWire:
         self._heard_something = True
         try:
             message = native.decode_client(data)
+            if not isinstance(message, native.Command):
+                self._credit -= FRAME_COST
+                if self._credit < 0:
+                    self._too_much()
+                    return
             if isinstance(message, native.Attach):
                 self._begin_attach(message)
             elif isinstance(message, native.Bye):
@@ -203,6 +236,10 @@ class NativeWire:
                 self._command(self._attachment, message)
             elif isinstance(message, native.Mark):
                 self._attachment.mark(message.reply, message.seconds, message.done)
+            elif isinstance(message, native.Rewind):
+                self._attachment.rewound()
+            elif isinstance(message, native.Auth):
+                self._renew(message.ticket)
         except InvalidInput as error:
             self._complain(error)
         except TenutoError as error:
@@ -259,7 +296,8 @@ class NativeWire:
         if self._attaching:
             raise InvalidInput("This socket is attached already. Open another one.")
         admission = self._admit("", message)
-        joining = _joining(message, admission)
+        rewinds = message.mic is not None and message.mic.rewinds
+        joining = _joining(message, admission, self._rewind if rewinds else None)
         self._attaching = True
         self._house.spawn(self._attach(message, admission, joining))
 
@@ -344,6 +382,12 @@ class NativeWire:
         self._send(native.Live(head=self._sent))
         self.tell("status", {"state": attachment.driver.core.status.value})
 
+    def _rewind(self, mic: int) -> None:
+        """Ask for the microphone again from this sample on. A client that is not told yet where to begin needs no asking."""
+        if self._attachment is not None:
+            self._credit += 2 * RING_SECONDS * self._attachment.microphone.rate
+            self._send(native.Rewind(mic=mic))
+
     # -------------------------------------------------------------------------------------------------------------- commands
 
     def _command(self, attachment: Attachment, message: native.Command) -> None:
@@ -401,6 +445,8 @@ class NativeWire:
             if now - self._began >= ATTACH_SECONDS and not self._attaching:
                 self._close(CloseCode.PROTOCOL, "not attached")
             return
+        if self._right is not None and not self._stands(self._right):
+            return
         if now - self._beaten >= BEAT_SECONDS:
             self._beaten = now
             self._send(native.Beat(mic=self._attachment.safe_microphone()))
@@ -412,6 +458,28 @@ class NativeWire:
             self._slow_since = now
         elif now - self._slow_since >= SLOW_SECONDS:
             self._close(CloseCode.SLOW, "slow")
+
+    def _stands(self, right: Right) -> bool:
+        """Tell the client that its credentials end; close the socket when they have, or were taken back."""
+        try:
+            left = right.left()
+            if left < -LATE_SECONDS:
+                raise NotAuthenticated("The ticket behind this ended. Come back with another one.")
+        except NotAuthenticated as error:
+            self._complain(error)
+            self._close(CloseCode.EXPIRED, error.code)
+            return False
+        if left <= SOON_SECONDS and not self._warned:
+            self._warned = True
+            self._send(native.AuthSoon(seconds=max(0.0, left)))
+        return True
+
+    def _renew(self, ticket: str) -> None:
+        if self._right is None:
+            raise InvalidInput("This attachment has no end: there is nothing to renew.")
+        self._right.renew(ticket)
+        self._warned = False
+        self._send(native.Authorized(seconds=self._right.left()))
 
     def _bye(self) -> None:
         self._leave("left")
@@ -425,16 +493,17 @@ class NativeWire:
 
     def _bad_audio(self, data: bytes | memoryview) -> None:
         if self._credit < 0:
-            self._refuse(
-                TooMuch("Too much audio at once: send it no faster than four times real time.")
-            )
-            self._close(CloseCode.OVERLOADED, "too much audio")
+            self._too_much()
             return
         try:
             kind, _, _, _ = native.decode_audio(data)
             raise InvalidAudio(f"A client sends audio of kind 1 (microphone), not {kind}.")
         except InvalidAudio as error:
             self._complain(error)
+
+    def _too_much(self) -> None:
+        self._refuse(TooMuch("Too much at once: send audio no faster than four times real time."))
+        self._close(CloseCode.OVERLOADED, "too much")
 
     def _complain(self, error: TenutoError) -> None:
         """Say what is wrong with something that was sent. The socket stays open, unless that was too often."""
@@ -501,7 +570,9 @@ class _Deaf:
         """Nobody listens: an observer, or a client that was superseded."""
 
 
-def _joining(message: native.Attach, admission: Admission) -> Joining:
+def _joining(
+    message: native.Attach, admission: Admission, again: Callable[[int], None] | None
+) -> Joining:
     mic, loudspeaker = message.mic, message.loudspeaker
     for rate in (mic.rate if mic else None, loudspeaker.rate if loudspeaker else None):
         if rate is not None and not 8_000 <= rate <= 48_000:
@@ -512,11 +583,13 @@ def _joining(message: native.Attach, admission: Admission) -> Joining:
         client=message.client,
         role=admission.role,
         share=admission.share,
+        binding=admission.binding,
         transport=native.SUBPROTOCOL,
         token=message.token,
         have=(message.have.epoch, message.have.position) if message.have else None,
         heard=(message.heard.reply, message.heard.seconds) if message.heard else None,
         mic=(mic.stream, mic.rate) if mic else None,
+        again=again,
         voice=loudspeaker is not None,
     )
 

@@ -1,17 +1,22 @@
+import math
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tenuto.errors import InvalidConfig, InvalidInput, NotAuthenticated, TooMuch
 from tenuto.security.grants import (
     ACTIVE_KEYS,
+    LOOK_SECONDS,
+    READ_SECONDS,
     TICKET_LIFE,
     Admission,
     Keys,
     Role,
     Tickets,
     add_key,
+    bound_to,
     list_keys,
     revoke_key,
 )
@@ -34,7 +39,7 @@ def test_key_opens_its_tenant_and_only_its_hash_is_stored(file: Path, clock: Fak
     key = add_key(file, clock=clock, tenant="acme")
     assert key.startswith("tk_")
     assert len(key.split("_", 2)[2]) == 43
-    assert Keys(file, clock).tenant(key) == "acme"
+    assert Keys(file, clock).find(key).tenant == "acme"
     assert key.split("_", 2)[2] not in file.read_text()
     assert file.stat().st_mode & 0o777 == 0o600
 
@@ -48,7 +53,7 @@ def test_key_that_is_not_known_is_refused(file: Path, clock: FakeClock, wrong: s
     messages = set()
     for other in (wrong, key[:-1], key + "x", key.upper()):
         with pytest.raises(NotAuthenticated) as refused:
-            keys.tenant(other)
+            keys.find(other)
         messages.add(refused.value.message)
     assert len(messages) == 1
 
@@ -60,9 +65,9 @@ def test_two_keys_are_active_for_a_rotation(file: Path, clock: FakeClock) -> Non
     add_key(file, clock=clock, tenant="another")
     revoke_key(file, old.split("_")[1])
     keys = Keys(file, clock)
-    assert keys.tenant(new) == "acme"
+    assert keys.find(new).tenant == "acme"
     with pytest.raises(NotAuthenticated):
-        keys.tenant(old)
+        keys.find(old)
 
 
 def test_running_server_learns_of_a_change_within_a_second(file: Path, clock: FakeClock) -> None:
@@ -71,11 +76,11 @@ def test_running_server_learns_of_a_change_within_a_second(file: Path, clock: Fa
     key = add_key(file, clock=clock)
     clock.time += 1
     assert (before, keys.required) == (False, True)
-    assert keys.tenant(key) == "local"
+    assert keys.find(key).tenant == "local"
     revoke_key(file, key.split("_")[1])
     clock.time += 1
     with pytest.raises(NotAuthenticated):
-        keys.tenant(key)
+        keys.find(key)
 
 
 def test_file_without_keys_locks_a_server_that_had_one(file: Path, clock: FakeClock) -> None:
@@ -176,3 +181,72 @@ def test_table_of_tickets_is_bounded(clock: FakeClock) -> None:
     clock.time += TICKET_LIFE
     tickets.issue(CONTROLLER)
     assert len(tickets) == 1
+
+
+def test_what_a_key_gave_ends_with_the_key(file: Path, clock: FakeClock) -> None:
+    old, new = (add_key(file, clock=clock).split("_")[1] for _ in range(2))
+    keys = Keys(file, clock)
+    assert keys.is_active(old) and keys.is_active(new)
+    assert not keys.is_active(""), "without a key nothing is given any more"
+    assert not keys.is_active("ffffffff")
+    revoke_key(file, old)
+    clock.time += LOOK_SECONDS
+    assert (keys.is_active(old), keys.is_active(new)) == (False, True)
+
+
+def test_without_keys_nothing_stands_on_a_key(file: Path, clock: FakeClock) -> None:
+    keys = Keys(file, clock)
+    assert (keys.is_active(""), keys.is_active("ffffffff")) == (True, False)
+
+
+def test_file_that_looks_the_same_is_read_again_in_time(file: Path, clock: FakeClock) -> None:
+    one, two = (add_key(file, clock=clock, tenant="acme").split("_")[1] for _ in range(2))
+    keys = Keys(file, clock)
+    before = file.stat()
+    # The same length, the same file, and a clock that stood still: nothing tells it from before.
+    file.write_text(file.read_text().replace(two, "ffffffff"))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    clock.time += READ_SECONDS - 1
+    assert keys.is_active(two), "the control: it cannot be seen from outside"
+    clock.time += 1
+    assert (keys.is_active(one), keys.is_active(two)) == (True, False)
+
+
+def test_file_that_cannot_be_read_any_more_leaves_the_keys_as_they_were(
+    file: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = add_key(file, clock=clock)
+    keys = Keys(file, clock)
+    file.write_text("not json\n")
+    clock.time += LOOK_SECONDS
+    assert keys.find(key).tenant == "local"
+    assert "stay as they were" in caplog.text
+    file.unlink()
+    clock.time += LOOK_SECONDS
+    with pytest.raises(NotAuthenticated):
+        keys.find(key)
+
+
+@pytest.mark.parametrize(
+    ("key", "until", "binding"),
+    [
+        ("", math.inf, ""),
+        ("5f2c81aa", math.inf, ".5f2c81aa."),
+        ("5f2c81aa", 2_000.7, ".5f2c81aa.2000"),
+        ("", 2_000.0, "..2000"),
+    ],
+)
+def test_token_says_what_it_stands_on_and_when_it_ends(
+    key: str, until: float, binding: str
+) -> None:
+    admission = msgspec.structs.replace(CONTROLLER, key=key, until=until)
+    assert admission.binding == binding
+    ends = until if until == math.inf else math.floor(until)
+    assert bound_to("secret" + binding) == (key, ends)
+
+
+@pytest.mark.parametrize(
+    "token", ["", "x", ".", "a.b.c", "a.b.-1", "a.b.1e9", "a.b.\u0663", "a.b.1.2"]
+)
+def test_token_that_says_nothing_readable_ends_by_itself(token: str) -> None:
+    assert bound_to(token)[1] == math.inf

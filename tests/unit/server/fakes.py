@@ -11,7 +11,7 @@ import msgspec
 
 from tenuto.errors import AppendConflict, SessionEnded, SessionNotFound
 from tenuto.server.limits import Limits
-from tenuto.server.reception import Admit
+from tenuto.server.reception import Visit
 from tenuto.session.analytics_part import Report, report
 from tenuto.session.config import SessionConfig
 from tenuto.session.fold import State
@@ -53,6 +53,7 @@ class FakeHost:
         self.warmed = 0
         self.watching = 0
         self.broken: Exception | None = None
+        self.imported: tuple[bytes, dict[str, str], str] | None = None
         self.time = 1_700_000_000.0
         self._changed = asyncio.Event()
 
@@ -164,6 +165,20 @@ class FakeHost:
             raise SessionEnded()
         self.append(session_id, "session.ended", ended=True)
 
+    async def import_sessions(
+        self,
+        data: AsyncIterator[bytes],
+        *,
+        user_id_mapping: Mapping[str, str] | None = None,
+        session_id: str | None = None,
+        tenant: str,
+        kind: str = "",
+    ) -> Sequence[str]:
+        self.imported = (b"".join([part async for part in data]), dict(user_id_mapping or {}), kind)
+        name = session_id or "imported"
+        self.add(name, tenant=tenant)
+        return [name]
+
     async def forget_session(self, session_id: str, *, tenant: str) -> None:
         await self.head(session_id, tenant=tenant)
         del self.heads[session_id], self.rows[session_id], self.messages[session_id]
@@ -188,8 +203,8 @@ class EchoWire:
     it was told.
     """
 
-    def __init__(self, tenuto: Any, admit: Admit, limits: Limits) -> None:
-        self.admit = admit
+    def __init__(self, tenuto: Any, visit: Visit, limits: Limits) -> None:
+        self.admit = visit.admit
         self.log: list[str] = []
         self.gone = asyncio.Event()
         self.carrier: Carrier | None = None
@@ -232,6 +247,6 @@ class Echoes:
     def __init__(self) -> None:
         self.wires: list[EchoWire] = []
 
-    def __call__(self, tenuto: Any, admit: Admit, limits: Limits) -> EchoWire:
-        self.wires.append(EchoWire(tenuto, admit, limits))
+    def __call__(self, tenuto: Any, visit: Visit, limits: Limits) -> EchoWire:
+        self.wires.append(EchoWire(tenuto, visit, limits))
         return self.wires[-1]

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from tenuto.errors import StoreUnavailable
+from tenuto import Tenuto, TenutoConfig
+from tenuto.errors import InvalidConfig, StoreUnavailable
 from tenuto.security.grants import Admission, add_key
 from tenuto.server.app import create_app
 from tenuto.server.limits import Limits
@@ -62,6 +64,7 @@ async def test_session_is_made_shown_ended_and_forgotten(tmp_path: Path) -> None
             "updated": "2023-11-14T22:13:21.000Z",
             "position": 1,
             "ended": False,
+            "life": "live",
         }
         assert (await http.get("/sessions/s1")).json() == made.json()
         ended = await http.post("/sessions/s1/end", json={"reason": "done"})
@@ -353,3 +356,164 @@ async def test_lifespan_manages_the_host_unless_told_not_to(tmp_path: Path) -> N
         async with app.router.lifespan_context(app):
             assert host.entered == int(manage)
         assert host.entered == 0
+
+
+async def test_who_asks_too_often_waits_and_the_health_is_shown_all_the_same(
+    tmp_path: Path,
+) -> None:
+    limits = Limits(key_rate=0.1, key_burst=2)
+    async with client(tmp_path, limits=limits) as http:
+        for _ in range(2):
+            assert (await http.get("/sessions")).status_code == 200
+        late = await http.get("/sessions")
+        assert code(late) == (429, "rate_limited")
+        assert late.headers["retry-after"] == "10"
+        assert late.json()["error"]["retryable"]
+        # Nothing was done, and what is not counted is served.
+        assert code(await http.post("/sessions", json={"session_id": "s1"})) == (
+            429,
+            "rate_limited",
+        )
+        assert http.host.heads == {}
+        for path in ("/health/live", "/health/ready", "/", "/openapi.json"):
+            assert (await http.get(path)).status_code == 200
+        http.app.state.reception.clock.time += 10
+        assert (await http.get("/sessions")).status_code == 200
+
+
+async def test_two_hosts_are_nobodys_name(tmp_path: Path) -> None:
+    key = add_key(tmp_path / "tenuto.keys", clock=FakeClock())
+    async with client(tmp_path, key=key) as http:
+        twice = [("host", "127.0.0.1:8765"), ("host", "127.0.0.1:8765")]
+        reply = await http.get("/sessions", headers=[*twice, *http.headers.multi_items()])
+        assert code(reply) == (421, "wrong_host")
+
+
+async def test_a_list_tells_the_life_of_each_session(tmp_path: Path) -> None:
+    async with client(tmp_path) as http:
+        for name, expires in (("live", 10.0), ("parked", 0.0), ("ended", 0.0)):
+            http.host.add(name)
+            head = msgspec.structs.replace(http.host.heads[name], expires=expires)
+            http.host.heads[name] = head
+        http.host.append("ended", "session.ended", ended=True)
+        listed = (await http.get("/sessions")).json()["sessions"]
+        assert [one["life"] for one in listed] == ["ended", "parked", "live"]
+        for one in listed:
+            assert (await http.get(f"/sessions/{one['session_id']}")).json() == one
+
+
+async def test_an_import_is_read_as_it_comes(tmp_path: Path) -> None:
+    async def file() -> AsyncIterator[bytes]:
+        for number in range(3):
+            yield b'{"line":%d}\n' % number
+
+    query = {"user_map": ["a=b", "c=d=e"], "session_id": "mine", "kind": "chat"}
+    for form in ("application/json", "application/jsonl; charset=utf-8", "application/x-ndjson"):
+        async with client(tmp_path) as http:
+            made = await http.post(
+                "/sessions/import", params=query, content=file(), headers={"content-type": form}
+            )
+            assert (made.status_code, made.json()) == (201, {"session_ids": ["mine"]})
+            lines = b'{"line":0}\n{"line":1}\n{"line":2}\n'
+            assert http.host.imported == (lines, {"a": "b", "c": "d=e"}, "chat")
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["user_map=a", "user_map==b", "user_map=a/b=c", "kind=none", "kind=chat&kind=chat",
+     "session_id=a/b", "none=1", "&".join(["user_map=a=b"] * 101)],
+)  # fmt: skip
+async def test_a_wrong_import_is_refused(tmp_path: Path, query: str) -> None:
+    async with client(tmp_path) as http:
+        reply = await http.post(f"/sessions/import?{query}", json=[])
+        assert code(reply) == (400, "invalid_input")
+        assert http.host.imported is None
+
+
+async def test_an_import_is_bounded_in_size_time_form_and_number(tmp_path: Path) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    as_json = {"content-type": "application/json"}
+    limits = Limits(import_bytes=1_000, import_seconds=0.02, imports=1)
+    async with client(tmp_path, limits=limits) as http:
+        assert (await http.post("/sessions/import", json=["x" * 900])).status_code == 201
+        large = await http.post("/sessions/import", json=["x" * 1_000])
+        assert code(large) == (413, "body_too_large")
+        slow = await http.post("/sessions/import", content=endless(), headers=as_json)
+        assert code(slow) == (408, "request_timeout")
+        form = await http.post("/sessions/import", content=b"[]")
+        assert code(form) == (415, "media_type_unsupported")
+        assert http.app.state.reception.importing == 0
+        http.app.state.reception.importing = 1
+        assert code(await http.post("/sessions/import", json=[])) == (429, "quota_exceeded")
+
+
+async def test_an_import_and_a_change_of_settings_need_the_key(tmp_path: Path) -> None:
+    add_key(tmp_path / "tenuto.keys", clock=FakeClock())
+    async with client(tmp_path) as http:
+        http.host.add("s1")
+        for headers in ({}, {"authorization": "Bearer tr_a_client_s_resume_token"}):
+            for method, path in (("POST", "/sessions/import"), ("PATCH", "/sessions/s1/config")):
+                reply = await http.request(method, path, json={}, headers=headers)
+                assert code(reply) == (401, "authentication_failed")
+        assert http.host.imported is None
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"config": {"temprature": 0.3, "memory_mode": "hybird"}},
+        {"config": {"temperature": 3}},
+        {"config": {"max_output_tokens": 4096.5}},
+        {"config": {"max_output_tokens": 4096, "timezone": "Europe/Rom"}},
+        {"config": {"user_id": "bob"}},
+        {"config": "educational"},
+        {"preset": "educationall"},
+    ],
+)
+async def test_wrong_settings_are_refused_in_the_words_of_python(
+    tmp_path: Path, given: dict[str, Any]
+) -> None:
+    async with Tenuto(TenutoConfig(store="memory:", engine="text")) as tenuto:
+        with pytest.raises(InvalidConfig) as caught:
+            tenuto.create_session(**given)
+        with_python = (400, "config_invalid", caught.value.message)
+        transport = httpx.ASGITransport(create_app(tenuto, static=None))
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:
+            reply = await http.post("/sessions", json=given)
+            assert (*code(reply), reply.json()["error"]["message"]) == with_python
+            assert (await http.get("/sessions")).json()["sessions"] == []
+
+
+async def test_settings_of_a_running_session_are_changed(tmp_path: Path) -> None:
+    async with Tenuto(TenutoConfig(store="memory:", engine="text")) as tenuto:
+        session = await tenuto.create_session(session_id="s1")
+        transport = httpx.ASGITransport(create_app(tenuto, static=None))
+        async with httpx.AsyncClient(transport=transport, base_url=BASE) as http:
+            one = "/sessions/s1/config"
+            changed = await http.patch(one, json={"temperature": 0.3, "max_output_tokens": 9.0})
+            shown = {"session_id": "s1", "version": 1, "applied_version": 0}
+            assert (changed.status_code, changed.json()) == (200, shown)
+            assert (session.config.temperature, session.config.max_output_tokens) == (0.3, 9)
+            assert (await http.patch(one, json={"temperature": 0.3})).json() == shown
+            assert (await http.patch(one)).json() == shown
+            for wrong in ({"temprature": 1}, {"voice": "nova", "temperature": 3}):
+                with pytest.raises(InvalidConfig) as caught:
+                    session.update_config(**wrong)
+                reply = await http.patch(one, json=wrong)
+                said = reply.json()["error"]["message"]
+                assert (*code(reply), said) == (400, "config_invalid", caught.value.message)
+            # What Python takes and HTTP does not is a setting, too.
+            assert code(await http.patch(one, json={"voice": "Zoë"})) == (400, "config_invalid")
+            assert code(await http.patch(one, content=b"{")) == (415, "media_type_unsupported")
+            as_json = {"content-type": "application/json"}
+            for content in (b"{", b"8\xff;", b"[]", b"8"):
+                reply = await http.patch(one, content=content, headers=as_json)
+                assert reply.status_code == 400
+            assert session.config.version == 1
+            none = await http.patch("/sessions/none/config", json={})
+            assert code(none) == (404, "session_not_found")
+            await session.end()
+            assert code(await http.patch(one, json={"voice": "x"})) == (409, "session_ended")

@@ -150,3 +150,18 @@ def test_other_machines_are_not_served_without_a_key(tmp_path: Path) -> None:
             check_bind(TenutoConfig(host=host, keys=str(file)))
     add_key(file, clock=FakeClock())
     check_bind(TenutoConfig(host="0.0.0.0", keys=str(file)))
+
+
+def test_where_a_key_is_the_proof_a_name_is_still_needed(keyed: tuple[Access, str]) -> None:
+    access, _ = keyed
+    far = {"local": "192.0.2.9", "address": "192.0.2.1"}
+    access.check(asks(host="whatever.example", **far))
+    with pytest.raises(WrongHost):
+        access.check(asks(host="", **far))
+
+
+def test_caller_says_which_key_it_has(keyed: tuple[Access, str]) -> None:
+    access, key = keyed
+    caller = access.caller(asks(authorization=f"Bearer {key}"))
+    assert (caller.tenant, caller.key) == ("acme", key.split("_")[1])
+    assert access.stands(caller.key) and not access.stands("")

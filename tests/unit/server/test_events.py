@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
+from tenuto.clock import SystemClock
+from tenuto.security.grants import add_key, revoke_key
 from tenuto.server.app import create_app
+from tenuto.server.events import LOOK
 from tenuto.server.limits import Limits
+from tenuto.testing.clock import VirtualClock
 from tests.unit.server.fakes import FakeHost
 
 
@@ -140,3 +144,38 @@ async def test_listener_that_is_cancelled_leaves_nothing(host: FakeHost) -> None
     with pytest.raises(asyncio.CancelledError):
         await listener.task
     assert host.watching == 0
+
+
+@pytest.mark.virtual
+async def test_listener_is_let_go_when_its_key_is_revoked(tmp_path: Path) -> None:
+    file = tmp_path / "tenuto.keys"
+    keys = [add_key(file, clock=SystemClock()) for _ in range(2)]
+    host, clock = FakeHost(tmp_path), VirtualClock()
+    host.add("s1")
+    app = create_app(host, static=None, clock=clock)
+    revoked, other = (Listener(app, (b"authorization", f"Bearer {key}".encode())) for key in keys)
+    for listener in (revoked, other):
+        await listener.hears(b"session.created")
+    revoke_key(file, keys[0].split("_")[1])
+    before = clock.monotonic()
+    await revoked.task
+    assert clock.monotonic() - before <= 2 * LOOK
+    assert not other.task.done(), "the control: another key's listener goes on"
+    other.away.set()
+    await other.task
+    assert host.watching == 0
+
+
+async def test_listeners_of_a_session_are_bounded(host: FakeHost) -> None:
+    app = create_app(host, static=None, limits=Limits(observers_per_session=1))
+    first = Listener(app)
+    await first.hears(b"session.created")
+    second = Listener(app)
+    await second.task
+    assert second.status == 429
+    first.away.set()
+    await first.task
+    third = Listener(app)
+    await third.hears(b"session.created")
+    third.away.set()
+    await third.task

@@ -1,7 +1,7 @@
 import pytest
 
-from tenuto.errors import InvalidInput, TooMuch
-from tenuto.server.limits import Limits, Occupancy, check_depth
+from tenuto.errors import InvalidInput, RateLimited, TooMuch
+from tenuto.server.limits import Limits, Occupancy, Rates, check_depth, network
 
 
 def test_strangers_are_bounded_by_address_and_in_all() -> None:
@@ -47,3 +47,57 @@ def test_json_may_nest_only_so_deep() -> None:
         check_depth(b'{"a":' * 17 + b"1" + b"}" * 17, 16)
     check_depth(b'["[[[[[[[[[[[[[[[[[[[[", "\\"[[[[[[[[[[[[[[[[[[[["]', 16)
     check_depth(b"[],[],[]" * 100, 16)
+
+
+def test_json_that_is_made_to_be_slow_to_read_is_read_once() -> None:
+    # The control is the budget of a unit test: to look for each quote's end anew takes minutes.
+    check_depth(b'"' + b'\\"' * 100_000, 16)
+    check_depth(b'"' + b"\\" * 200_001, 16)
+    check_depth(b'"[[[[[[[[[[[[[[[[[[', 16)
+
+
+def test_requests_have_a_burst_and_a_rate() -> None:
+    rates = Rates(2.0, 3)
+    for _ in range(3):
+        rates.take("a", 100.0)
+    with pytest.raises(RateLimited) as refused:
+        rates.take("a", 100.0)
+    assert refused.value.retry_after == pytest.approx(0.5)
+    with pytest.raises(RateLimited):
+        rates.take("a", 100.4)
+    # What was refused costs nothing, and others are not held up.
+    rates.take("a", 100.5)
+    rates.take("b", 100.5)
+    for _ in range(3):
+        rates.take("a", 110.0)
+    with pytest.raises(RateLimited):
+        rates.take("a", 110.0)
+
+
+def test_rates_keep_only_so_many_names() -> None:
+    rates = Rates(1.0, 1, most=2)
+    for name in "abac":
+        try:
+            rates.take(name, 0.0)
+        except RateLimited:
+            assert name == "a"
+    assert len(rates) == 2
+    with pytest.raises(RateLimited):
+        rates.take("a", 0.0)
+    rates.take("b", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("address", "counts_as"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:0:1::5", "2001:db8:0:1::/64"),
+        ("2001:db8:0:1:ffff::", "2001:db8:0:1::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+        ("no:address", "no:address"),
+    ],
+)
+def test_a_network_counts_as_one_address(address: str, counts_as: str) -> None:
+    assert network(address) == counts_as

@@ -27,6 +27,12 @@ def test_every_error_has_a_status_and_the_one_shape() -> None:
         )
 
 
+def _limited(seconds: float) -> errors.RateLimited:
+    error = errors.RateLimited()
+    error.retry_after = seconds
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "status", "headers"),
     [
@@ -35,6 +41,10 @@ def test_every_error_has_a_status_and_the_one_shape() -> None:
         (errors.InvalidConfig("x"), 400, {}),
         (errors.SessionLocked("s", "h", 3.4), 409, {"Retry-After": "3"}),
         (errors.TooMuch(), 429, {"Retry-After": "1"}),
+        (_limited(2.1), 429, {"Retry-After": "3"}),
+        (_limited(0.1), 429, {"Retry-After": "1"}),
+        (replies.TooSlow(), 408, {"Connection": "close"}),
+        (replies.BodyTooLarge(), 413, {"Connection": "close"}),
         (errors.StoreFull(), 507, {}),
         (errors.StoreCorrupt(), 500, {}),
         (errors.StoreUnavailable(), 503, {"Retry-After": "1"}),

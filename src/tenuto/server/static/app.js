@@ -107,7 +107,7 @@ const world = {
   },
   present() {
     const place = ledger.present() ?? restored;
-    return { ...(place && { heard: place }), mic: { stream, rate: lane.rate }, loudspeaker: {} };
+    return { ...(place && { heard: place }), mic: { stream, rate: lane.rate, rewinds: true }, loudspeaker: {} };
   },
 };
 
@@ -132,7 +132,11 @@ const heard = {
       session.again();
       return;
     }
-    if (hears) lane.begin(frame.mic);
+    if (hears) goOn(frame.mic);
+  },
+  rewind(from) {
+    session.rewound(lane.place(from));
+    goOn(from);
   },
   snapshot(state) {
     transcript.restore(state);
@@ -181,6 +185,13 @@ const reactions = {
   'error.raised': (event, live) => live && toast(event),
 };
 
+/** Send the microphone from this sample on; one that was off then is off again after it. */
+function goOn(from) {
+  const again = lane.place(from) < lane.end;
+  lane.begin(from);
+  if (again && !microphone.on) stopWhenSent();
+}
+
 /** Tell the server, and whoever reloads, how much of the reply was heard by now. */
 function mark() {
   const place = ledger.present();
@@ -219,9 +230,14 @@ function microphoneOff() {
   if (!microphone.on && !keep.get('microphone')) return;
   microphone.stop();
   keep.set({ microphone: false });
+  stopWhenSent();
+  draw();
+}
+
+/** Say that what was said is all, behind the last of it. */
+function stopWhenSent() {
   const mine = lane;
   lane.drained(() => mine === lane && !microphone.on && command('stop_listening'));
-  draw();
 }
 
 /** After a reload the microphone goes on if it was on and the browser does not have to ask. */

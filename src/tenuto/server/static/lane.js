@@ -1,8 +1,8 @@
 /**
  * The microphone's way to the server: a ring of 30 s, a cursor, and a pace.
  *
- * In the present a frame leaves as it comes. After a reconnect the cursor goes back to where the
- * server asks, and the lane catches up at 3.5 times real time, which stays under the server's limit
+ * In the present a frame leaves as it comes. After a reconnect, and when the server has lost its
+ * engine, the cursor goes back to where the server asks, and the lane catches up at 3.5 times real time, which stays under the server's limit
  * of 128 KiB a second at 16 kHz. What is older than the ring is lost; the offsets say so.
  */
 
@@ -53,9 +53,14 @@ export class Lane {
     this.#pump();
   }
 
+  /** Return the first sample that is kept from this one on. */
+  place(from) {
+    return Math.max(this.#ring.start, Math.min(from, this.#ring.end));
+  }
+
   /** The server takes audio from this sample on. */
   begin(from) {
-    this.#cursor = Math.min(from, this.#ring.end);
+    this.#cursor = this.place(from);
     this.#open = true;
     this.#counted = this.#io.now();
     this.#budget = this.#frame;

@@ -12,6 +12,8 @@ import { SUBPROTOCOL, TICKET_PREFIX, unpack } from './wire.js';
 
 const ATTACH = 10_000;
 const DEAD = 12_000;
+/** Milliseconds between two attempts to get another ticket while attached. */
+const RENEW = 5_000;
 const DEAD_STREAMING = 6_000;
 const STEADY = 2_000;
 /** Seconds between two attempts, at most: at first, and later. */
@@ -37,6 +39,9 @@ export function backoff(attempt, random = Math.random, longest = LONGEST) {
   if (attempt === 1) return 0.3;
   return random() * Math.min(longest, 0.3 * 2 ** attempt);
 }
+
+/** Tell whether a request that failed so may succeed later without anybody changing anything. */
+const mayPass = ({ status, retryable }) => !(status >= 400 && status < 500 && status !== 429) || Boolean(retryable);
 
 /** A command that cannot be taken; `code` is stable, `message` says what to do. */
 export class Refusal extends Error {
@@ -79,6 +84,8 @@ export class Session {
   #next;
   #pending;
   #why = {};
+  #renewing = null;
+  #renewAt = null;
 
   constructor(io, on, kept) {
     this.#io = io;
@@ -143,6 +150,12 @@ export class Session {
     this.#is('left');
   }
 
+  /** Show the server another ticket, so that the attachment goes on. Callers at the same time share one. */
+  renew() {
+    this.#renewing ??= this.#renew(this.#run).finally(() => (this.#renewing = null));
+    return this.#renewing;
+  }
+
   /** Drop the connection and make a new one. */
   again() {
     const socket = this.#socket;
@@ -177,6 +190,22 @@ export class Session {
   /** Send a frame of the microphone, if there is a connection. */
   audio(frame) {
     if (this.live && this.#socket.readyState === 1) this.#socket.send(frame);
+  }
+
+  async #renew(run) {
+    this.#renewAt = null;
+    try {
+      const ticket = await this.#io.ticket(this.id);
+      if (run === this.#run) this.#text({ type: 'auth', ticket });
+    } catch (problem) {
+      // Whoever is refused is told so when the connection ends; it can be used until then.
+      if (run === this.#run && mayPass(problem)) this.#renewAt = this.#io.now() + RENEW;
+    }
+  }
+
+  /** Answer `on.rewind`: what follows of the microphone begins at this sample again. */
+  rewound(mic) {
+    this.#text({ type: 'rewind', mic });
   }
 
   async #dial(run) {
@@ -252,7 +281,14 @@ export class Session {
     ok: ({ number }) => this.#settle(number),
     no: (frame) => this.#settle(frame.number, frame),
     hush: ({ reply }) => this.#on.hush(reply),
+    rewind: ({ mic }) => this.#on.rewind(mic),
     tell: ({ kind, body }) => this.#on.tell(kind, body ?? {}),
+    auth_soon: () => this.renew(),
+    authorized: () => {
+      // Its end has not moved: it would be refused.
+      this.token = '';
+      this.#on.changed();
+    },
     // Browsers slow the timers of hidden pages down, but not their sockets: the server's beat
     // drives ours.
     beat: () => this.#io.now() - this.#beatAt > this.beat * 800 && this.#beat(),
@@ -300,6 +336,7 @@ export class Session {
         return;
       }
       if (now - this.#beatAt >= this.beat * 1000) this.#beat();
+      if (this.#renewAt !== null && now >= this.#renewAt) this.renew();
       this.#watch();
     });
   }
@@ -350,9 +387,7 @@ export class Session {
     this.#let();
     if (problem.status === 401) return this.#is('locked', problem);
     if (problem.code === 'session_ended') return this.#is('ended');
-    if (problem.status >= 400 && problem.status < 500 && problem.status !== 429 && !problem.retryable) {
-      return this.#is('refused', problem);
-    }
+    if (!mayPass(problem)) return this.#is('refused', problem);
     this.#doubt = false;
     return this.#wait(problem.status === 429 ? 2 : 0);
   }
@@ -380,6 +415,7 @@ export class Session {
     this.#socket = null;
     this.#liveSince = null;
     this.#why = {};
+    this.#renewAt = null;
     this.#undo?.();
     this.#undo = null;
   }
