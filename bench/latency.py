@@ -123,8 +123,8 @@ class TimedSpeaker(LocalSpeaker):
         super().__init__()
         self._watch = watch
 
-    async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
-        async for chunk in super().speak(text):
+    async def speak(self, text: str, pace: float | None = None) -> AsyncGenerator[bytes, None]:
+        async for chunk in super().speak(text, pace):
             self._watch.first_spoken = self._watch.first_spoken or time.perf_counter()
             yield chunk
 

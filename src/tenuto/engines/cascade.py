@@ -29,6 +29,7 @@ from tenuto.engines.hearing import Began, Ended, Finding, Hearing, Sound
 from tenuto.engines.lanes import Lane, Outbox, Pace
 from tenuto.engines.parts import RATE, Answer, Answers, Parts, Speaker, Utterance, sentences
 from tenuto.errors import EngineError, TooMuch
+from tenuto.session.context import instructions_text
 from tenuto.session.ports import (
     Ask,
     AudioOut,
@@ -50,6 +51,7 @@ from tenuto.session.ports import (
     SpeechFinished,
     Used,
 )
+from tenuto.text.tokens import count
 
 logger = logging.getLogger(__name__)
 
@@ -101,10 +103,11 @@ class CascadeEngine:
         self._version = 0
         """Of the settings that it goes by."""
 
-        # What was used and not told yet: samples heard, seconds and characters spoken.
+        # What was used and not told yet: samples heard, seconds and characters spoken, tokens read and written.
         self._listened = 0
         self._spoken = 0.0
         self._characters = 0
+        self._read = self._written = 0
 
         self._recognition = Lane(2 * UTTERANCES)
         self._answers = Lane(REQUESTS)
@@ -163,15 +166,13 @@ class CascadeEngine:
                     self._go_by(request.context)
                     whole = msgspec.structs.replace(request, spoken=())
                     answer = partial(self._parts.brain.answer, whole)
-                    self._answers.put(
-                        partial(self._answer, answer, request.turn, len(request.spoken))
-                    )
+                    self._answers.put(partial(self._answer, answer, request, len(request.spoken)))
                 case Configure():
                     self._go_by(request.context)
                     self._tell(Configured(version=self._version))
                 case Ring():
                     answer = partial(self._parts.brain.ring, request)
-                    self._answers.put(partial(self._answer, answer, request.turn, 0))
+                    self._answers.put(partial(self._answer, answer, request, 0))
                 case Speak():
                     self._speech.put(partial(self._speak, request))
                 case Cancel():
@@ -262,16 +263,17 @@ class CascadeEngine:
 
     # ------------------------------------------------------------------------------------ answering
 
-    async def _answer(self, answer: Callable[[], Answers], turn: int, spoken: int) -> None:
+    async def _answer(self, answer: Callable[[], Answers], asked: Ask | Ring, spoken: int) -> None:
         """Give the answer of a turn, sentence by sentence, without the first `spoken` ones."""
-        done = False
-        left_out = 0
+        turn, done, left_out = asked.turn, False, 0
+        self._read += _tokens(asked)
         try:
             async for item in _each(answer()):
                 if not isinstance(item, Segment):
                     if not spoken:
                         await self._outbox.put(item)
                     continue
+                self._written += count(item.text)
                 for segment in _split(item):
                     if left_out < spoken:
                         left_out += 1
@@ -282,9 +284,10 @@ class CascadeEngine:
             logger.warning("the brain failed: %s", type(error).__name__)
             if not done:
                 await self._outbox.put(Segment(turn=turn, text=APOLOGY, last=True))
-            return
+                done = True
         if not done:
             await self._outbox.put(Segment(turn=turn, text="", last=True))
+        self._account()
 
     # ------------------------------------------------------------------------------------- speaking
 
@@ -304,7 +307,7 @@ class CascadeEngine:
 
     async def _say(self, speaker: Speaker, audio: AudioOut, speak: Speak) -> None:
         self._characters += len(speak.text)
-        async with aclosing(speaker.speak(speak.text)) as chunks:
+        async with aclosing(speaker.speak(speak.text, speak.pace)) as chunks:
             async for pcm in chunks:
                 self._spoken += seconds(len(pcm), speaker.rate)
                 # The audio lane is synchronous and tells nobody when it has room, so it is asked.
@@ -313,11 +316,17 @@ class CascadeEngine:
                 audio.play(speak.reply, speak.index, pcm, False)
 
     def _account(self) -> None:
-        """Tell what was used since it was told last: at the end of an utterance or a reply."""
-        heard, spoken = seconds(self._listened * BYTES, RATE), self._spoken
-        if heard or spoken or self._characters:
-            used = Used(heard=round(heard, 3), spoken=round(spoken, 3), characters=self._characters)
+        """Tell what was used since it was told last: at the end of an utterance, an answer or a reply."""
+        used = Used(
+            heard=round(seconds(self._listened * BYTES, RATE), 3),
+            spoken=round(self._spoken, 3),
+            tokens_in=self._read,
+            tokens_out=self._written,
+            characters=self._characters,
+        )
+        if used != Used():
             self._listened, self._spoken, self._characters = 0, 0.0, 0
+            self._read = self._written = 0
             self._tell(used)
 
     def _tell(self, event: EngineEvent) -> None:
@@ -350,6 +359,14 @@ async def _each(answers: Answers) -> AsyncIterator[Answer]:
     else:
         for item in answers:
             yield item
+
+
+def _tokens(asked: Ask | Ring) -> int:
+    """Return about how many tokens a language model would be given for this: what it is to know, and what was said."""
+    context = asked.context
+    said = [message.text for message in context.messages if message.turn != asked.turn]
+    said.append(asked.text if isinstance(asked, Ask) else asked.alarm.text)
+    return count(instructions_text(context)) + sum(map(count, said))
 
 
 def _words(context: Context) -> tuple[str, ...]:

@@ -124,8 +124,11 @@ class Speaker(Protocol):
         """
         ...
 
-    def speak(self, text: str) -> AsyncGenerator[bytes, None]:
-        """Return the audio of a text, chunk by chunk. The same text gives the same audio.
+    def speak(self, text: str, pace: float | None = None) -> AsyncGenerator[bytes, None]:
+        """Return the audio of a text, chunk by chunk. The same text at the same pace gives the same audio.
+
+        Args:
+            pace: Words a minute that the user speaks, so that the voice may keep up with them; None for its own pace.
 
         Raises:
             EngineError: It stopped in the middle.

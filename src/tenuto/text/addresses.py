@@ -13,8 +13,8 @@ Span = tuple[int, int]
 def spans(text: str) -> Iterator[Span]:
     """Yield where the email addresses stand, those that are written first. Some may be yielded twice.
 
-    `work at example dot com` is the site of a firm: what comes before `at` must be no common word, unless the words
-    before it speak of an address.
+    `work at example dot com` is the site of a firm, and so is `books at example dot com slash deals`: a single word before
+    `at` has to be meant as a name. See `_is_meant`.
     """
     if "@" in text:
         for match in _WRITTEN.finditer(text):
@@ -24,7 +24,11 @@ def spans(text: str) -> Iterator[Span]:
         for at, (word, _, _) in enumerate(tokens):
             if word in ("at", "@"):
                 first, last = _before(text, tokens, at), _after(text, tokens, at)
-                if first is not None and last is not None:
+                if (
+                    first is not None
+                    and last is not None
+                    and _is_meant(text, tokens, first, at, last)
+                ):
                     yield tokens[first][1], tokens[last][2]
 
 
@@ -70,18 +74,58 @@ _NO_DOMAIN = {
     "any",
     "some",
 }
+_ROLES = set(
+    "billing books contact deals jobs news office orders press prices sales service shop site store team".split()
+)
+"""Nouns that are a name where nothing else is said, and what a site has where it is spoken of."""
 _NOT_ALONE = (
     FUNCTION
     | FILLERS
+    | _ROLES
     | set(
         "apply available bought browse bug buy check checked click engineer find found hosted live lived log login look "
-        "looked looking online order ordered page read register see shop sign signed site start stay team visit website "
-        "work worked working works".split()
+        "looked looking meet met online order ordered page paid pay read register sale saw see sell shopping sign signed "
+        "sold start stay visit watch website work worked working works".split()
     )
 )
+_STATES = set(
+    "available bought found hosted live looking online ordered paid signed sold working".split()
+)
+"""What something is at a site: `it is available at example dot com`."""
+_NAMING = {"is", "it's", "its", "that's", "name's", "email's", "am", "i'm"}
+"""Words right before a name: `mine is shop at example dot com`."""
+_ITS = {
+    "a",
+    "an",
+    "the",
+    "my",
+    "your",
+    "his",
+    "her",
+    "our",
+    "their",
+    "this",
+    "these",
+    "those",
+    "some",
+    "any",
+    "all",
+    "no",
+}
+"""Words right before what is on a site: `the sale at example dot com`."""
+_DOERS = {"i", "you", "we", "they", "he", "she", "who", "people"}
+"""Words right before what somebody does there: `we shop at example dot com`."""
+_MAIL = set(
+    "aol fastmail gmail gmx googlemail hey hotmail icloud mail outlook proton protonmail yahoo yandex zoho".split()
+)
+"""Sites at which there is nothing but mail."""
 _CUE = re.compile(r"\b(?:e-?mails?|mails?|address|contact|write|reach|send)\b", re.IGNORECASE)
 _CUE_BEFORE = 60
 """Characters before an address in which a word may announce it."""
+_CUE_AFTER = re.compile(
+    r",? (?:(?:is|as) )?(?:(?:my|the|an?|your|her|his|our|their) )?(?:\w+ )?(?:e-?mail|address|inbox)\b",
+    re.IGNORECASE,
+)
 _MOST_TOKENS = 40
 """Words and signs that an address may have on either side of its `at`."""
 
@@ -92,6 +136,10 @@ def _touch(text: str, left: _Token, right: _Token) -> bool:
     """Whether only spaces are between two tokens."""
     between = text[left[2] : right[1]]
     return not between or between.isspace()
+
+
+def _is_letter(word: str) -> bool:
+    return len(word) == 1 and word.isalpha()
 
 
 def _is_spelled(word: str) -> bool:
@@ -110,17 +158,47 @@ def _before(text: str, tokens: list[_Token], at: int) -> int | None:
         here, before = tokens[first][0], tokens[first - 1][0]
         if before in _JOINERS and first >= 2 and tokens[first - 2][0][0].isalnum():
             first -= 2
-        elif _is_spelled(here) and before not in FUNCTION and before[0].isalnum():
+        elif (
+            _is_spelled(here)
+            and before[0].isalnum()
+            and (_is_letter(before) or before not in FUNCTION)
+        ):
             first -= 1
             if not _is_spelled(before):
                 break
         else:
             break
-    alone = first == at - 1 and tokens[at][0] == "at"
-    if alone and tokens[first][0] in _NOT_ALONE:
-        cue = text[max(0, tokens[first][1] - _CUE_BEFORE) : tokens[first][1]]
-        return first if _CUE.search(cue) else None
     return first
+
+
+def _is_meant(text: str, tokens: list[_Token], first: int, at: int, last: int) -> bool:
+    """Whether what is around a single word before an `at` lets it be a name, and the whole an address."""
+    name, start, _ = tokens[first]
+    if first < at - 1 or tokens[at][0] == "@":
+        return True
+    end = tokens[last][2]
+    if _CUE.search(text[max(0, start - _CUE_BEFORE) : start]) or _CUE_AFTER.match(text, end):
+        return True
+    if name in FUNCTION or name in FILLERS or _follows(tokens, last) in ("slash", "/"):
+        return False
+    before = (
+        tokens[first - 1][0] if first and _touch(text, tokens[first - 1], tokens[first]) else ""
+    )
+    if before in _ITS or before in _DOERS:
+        return False
+    common = name in _NOT_ALONE
+    if before in _NAMING:
+        return name not in _STATES
+    if tokens[at + 1][0].partition(".")[0] in _MAIL:
+        return not common or name in _ROLES or before in _NAMING
+    if not common or name not in _ROLES or len(tokens) > _MOST_TOKENS:
+        return not common
+    around = [word for word, _, _ in (*tokens[:first], *tokens[last + 1 :])]
+    return all(word in FILLERS or not word[0].isalnum() for word in around)
+
+
+def _follows(tokens: list[_Token], at: int) -> str:
+    return tokens[at + 1][0] if at + 1 < len(tokens) else ""
 
 
 def _after(text: str, tokens: list[_Token], at: int) -> int | None:
@@ -132,7 +210,9 @@ def _after(text: str, tokens: list[_Token], at: int) -> int | None:
         text, tokens[here - 1], tokens[here]
     ):
         word = tokens[here][0]
-        if not word[0].isalnum() or (here == at + 1 and word in _NO_DOMAIN):
+        if not word[0].isalnum() or (
+            here == at + 1 and word in _NO_DOMAIN and not _is_letter(_follows(tokens, here))
+        ):
             break
         label = word.rpartition(".")[2]
         ends = (dotted or "." in word) and label.isalpha() and len(label) >= 2

@@ -21,6 +21,7 @@ from tenuto.session.ports import (
     Finish,
     Learned,
     Memory,
+    Message,
     Partial,
     Ready,
     Ring,
@@ -30,6 +31,7 @@ from tenuto.session.ports import (
     SpeechFinished,
     Used,
 )
+from tenuto.text.tokens import count
 
 LOUD, QUIET = b"\x01\x10", bytes(2)
 CONTEXT = Context(
@@ -110,12 +112,14 @@ class ScriptedSpeaker:
 
     def __init__(self) -> None:
         self.closed: list[str] = []
+        self.paces: list[float | None] = []
         self.gate = asyncio.Event()
         self.gate.set()
 
     async def open(self) -> None: ...
 
-    async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
+    async def speak(self, text: str, pace: float | None = None) -> AsyncGenerator[bytes, None]:
+        self.paces.append(pace)
         try:
             for at in range(0, len(text), 4):
                 await self.gate.wait()
@@ -677,6 +681,53 @@ async def test_what_was_spoken_of_a_reply_that_is_cut_is_told() -> None:
         house.engine.send(Ask(turn=1, text="?", context=CONTEXT))
         assert await house.next() == Segment(turn=1, text="", last=True)
     assert house.used == [Used(characters=13)]
+
+
+async def test_what_was_read_and_written_is_told_once_an_answer() -> None:
+    said = [
+        Message(message=1, role="user", text="I like tea", turn=1, conversation="main", at=0.0),
+        Message(message=2, role="user", text="What now?", turn=2, conversation="main", at=0.0),
+    ]
+    context = replace(CONTEXT, instructions="Be kind.", messages=said)
+    async with House(lambda _: [*hello(1), Segment(turn=2, text="So.", last=True)]) as house:
+        ask = Ask(turn=2, text="What now?", context=context)
+        house.engine.send(ask)
+        while not (isinstance(found := await house.next(), Segment) and found.last):
+            pass
+        alarm = Alarm(alarm=1, due=0.0, text="Tea time")
+        house.engine.send(Ring(turn=3, alarm=alarm, context=CONTEXT))
+        house.engine.send(Configure(context=CONTEXT))
+        assert isinstance(await house.next(), Configured | Segment)
+        assert isinstance(await house.next(), Configured | Segment)
+        house.engine.send(Cancel())
+        house.engine.send(Configure(context=CONTEXT))
+        assert isinstance(await house.next(), Configured)
+    read = count("Be kind.") + count("I like tea") + count("What now?")
+    (first, second) = house.used
+    assert first.tokens_in == read
+    assert first.tokens_out > count("So.")
+    assert second == Used(tokens_in=count("Tea time"), tokens_out=count("Tea time"))
+
+
+async def test_an_answer_that_fails_or_is_cancelled_has_cost_what_it_has_cost() -> None:
+    def fails(_: int) -> Iterable[Answer]:
+        yield Segment(turn=1, text="One two.", last=False)
+        raise RuntimeError("a bug")
+
+    async with House(fails) as house:
+        assert [e.text for e in await house.answer() if isinstance(e, Segment)][-1] == APOLOGY
+        house.engine.send(Configure(context=CONTEXT))
+        await house.next()
+    assert house.used == [Used(tokens_in=count("?"), tokens_out=count("One two."))]
+
+
+async def test_a_reply_is_spoken_at_its_pace() -> None:
+    async with House() as house:
+        for reply, pace in ((1, None), (2, 90.0)):
+            house.engine.send(Speak(reply=reply, index=0, text="one", last=True, pace=pace))
+            await house.ear.ended.wait()
+            house.ear.ended.clear()
+    assert house.speaker.paces == [None, 90.0]
 
 
 # ---------------------------------------------------------------------------- capabilities

@@ -20,6 +20,18 @@ RATE = 22_050
 PIECE = 300
 """Characters that are spoken at once, at most: about 20 s of audio, less than 1 MB."""
 
+NORMAL = 175
+"""Words a minute of a voice that nobody wants faster or slower."""
+
+SLOWEST, FASTEST = 115, 255
+"""Words a minute that it may be made to speak: beyond, it is a strain to listen to."""
+
+STEP = 10
+"""Words a minute from one speed to the next: what is learned moves a little all the time, and the voice should not."""
+
+USUAL = 150.0
+"""Words a minute of a person for whom the voice is as it is."""
+
 PATIENCE = 10.0
 """Seconds after which a worker that gives nothing is lost."""
 
@@ -51,10 +63,13 @@ class LocalSpeaker:
         """End the process. What is being spoken ends with `EngineLost`."""
         await self.zygote.close()
 
-    async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
-        """Return the audio of a text, chunk by chunk. The same text gives the same audio.
+    async def speak(self, text: str, pace: float | None = None) -> AsyncGenerator[bytes, None]:
+        """Return the audio of a text, chunk by chunk. The same text at the same pace gives the same audio.
 
         A worker that dies is replaced once, and what it had given is left out the second time.
+
+        Args:
+            pace: Words a minute that the user speaks; None for the voice's own pace.
 
         Raises:
             EngineLost: The second one died as well.
@@ -64,7 +79,7 @@ class LocalSpeaker:
             for last_try in (False, True):
                 left_out = given
                 try:
-                    async with aclosing(self._piece(piece)) as chunks:
+                    async with aclosing(self._piece(piece, speed(pace))) as chunks:
                         async for chunk in chunks:
                             rest = chunk[left_out:]
                             left_out = max(0, left_out - len(chunk))
@@ -76,7 +91,7 @@ class LocalSpeaker:
                     if last_try:
                         raise
 
-    async def _piece(self, text: str) -> AsyncGenerator[bytes, None]:
+    async def _piece(self, text: str, speed: int) -> AsyncGenerator[bytes, None]:
         await self._slots.acquire()
         try:
             line = await self.zygote.connect(self._slots.release)
@@ -84,6 +99,8 @@ class LocalSpeaker:
             self._slots.release()
             raise
         try:
+            if speed != NORMAL:
+                line.send(b"S", b"%d" % speed)
             line.send(b"T", text.encode())
             while True:
                 async with asyncio.timeout(PATIENCE):
@@ -95,6 +112,19 @@ class LocalSpeaker:
             raise EngineLost("The speech worker does not answer.") from error
         finally:
             line.close()
+
+
+def speed(pace: float | None) -> int:
+    """Return the words a minute at which to speak to somebody who speaks at a pace.
+
+    Example:
+        >>> speed(None), speed(150.0), speed(100.0), speed(200.0), speed(600.0)
+        (175, 175, 115, 235, 255)
+    """
+    if pace is None:
+        return NORMAL
+    wanted = min(max(NORMAL * pace / USUAL, SLOWEST), FASTEST)
+    return NORMAL + STEP * round((wanted - NORMAL) / STEP)
 
 
 def pieces(text: str) -> list[str]:

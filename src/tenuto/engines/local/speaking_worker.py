@@ -5,7 +5,8 @@ on it. A child that is forked from the state after loading always makes the same
 text, in this process, in the next one, and on another host of the same kind: a reply can be gone on
 with where it was cut.
 
-    in   T  the text, UTF-8
+    in   S  words a minute, in digits; may be left out
+         T  the text, UTF-8
     out  A  audio, 16-bit PCM of `rate` Hz
          E  that was all of it
 """
@@ -26,6 +27,8 @@ DO_NOT_EXIT = 0x8000
 UTF8 = 1
 END_PAUSE = 0x1000
 """Add the silence that follows a sentence, since another one may follow."""
+SPEED = 1
+"""The parameter that is the words a minute."""
 BY_CHARACTER = 1
 BUFFER = 60
 """Milliseconds of audio that a callback is given."""
@@ -54,7 +57,10 @@ def load(setup: bytes) -> "Work":
         )
 
     def work(pipe: "Pipe") -> None:
-        _, text = pipe.receive()
+        kind, text = pipe.receive()
+        if kind == b"S":
+            library.espeak_SetParameter(SPEED, int(text), 0)
+            _, text = pipe.receive()
         speak(library, text, pipe)
 
     return work

@@ -38,8 +38,9 @@ class Talk:
         self.alarms: list[Alarm] = []
         self.numbers = 0
 
-    def context(self) -> Context:
+    def context(self, user: str = "") -> Context:
         return Context(
+            guest=bool(user),
             instructions="",
             messages=list(self.messages),
             memories=list(self.memories),
@@ -49,11 +50,12 @@ class Talk:
             timezone=self.timezone,
         )
 
-    def say(self, text: str) -> list[Output]:
-        """Say something as the user; the outputs are folded in and returned."""
+    def say(self, text: str, user: str = "") -> list[Output]:
+        """Say something as the user, or as another one; the outputs are folded in and returned."""
         self.turn += 1
-        self._message("user", text)
-        return self._fold(self.brain.answer(Ask(turn=self.turn, text=text, context=self.context())))
+        self._message("user", text, user=user)
+        ask = Ask(turn=self.turn, text=text, context=self.context(user))
+        return self._fold(self.brain.answer(ask))
 
     def wait(self, seconds: float) -> list[Output]:
         """Let time pass; what is due rings."""
@@ -71,8 +73,9 @@ class Talk:
         last = self.messages.pop()
         self._message("agent", text, said=last.text)
 
-    def _message(self, role: str, text: str, said: str = "") -> None:
+    def _message(self, role: str, text: str, said: str = "", user: str = "") -> None:
         message = {"role": role, "text": text, "said": said, "turn": self.turn, "at": self.now}
+        message["user"] = user
         message |= {"message": len(self.messages) + 1, "conversation": f"c{self.conversation}"}
         self.messages.append(Message(**message))  # type: ignore[arg-type]
 
@@ -130,6 +133,8 @@ def play(script: str, talk: Talk | None = None) -> str:
         before = {m.memory: m for m in talk.memories}, {a.alarm: a for a in talk.alarms}
         if line.startswith("> "):
             outputs = talk.say(line[2:])
+        elif line.startswith("& "):
+            outputs = talk.say(line[2:], "guest")
         elif line.startswith("~ "):
             outputs = talk.wait(float(line[2:]))
         elif line == "== new":

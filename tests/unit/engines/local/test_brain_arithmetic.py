@@ -64,4 +64,4 @@ def test_sum(text: str, answer: str) -> None:
     ],
 )
 def test_no_sum(text: str) -> None:
-    assert "cannot help" in texts(Talk().say(text))[0]
+    assert texts(Talk().say(text))[0].startswith("I heard")

@@ -343,5 +343,6 @@ def test_a_name_or_a_place_that_is_denied_is_none() -> None:
     talk = Talk()
     talk.say("My name isn't Alice")
     talk.say("I live in Rome no longer")
-    talk.say("My name isn't Alice, it's Anna")
     assert talk.memories == []
+    talk.say("My name isn't Alice, it's Anna")
+    assert [memory.value for memory in talk.memories] == ["Anna"]

@@ -7,6 +7,103 @@ from tenuto.session.ports import Ask, Forgot, Learned, Segment
 from tests.unit.engines.local.talk import Talk, check, cites, texts
 
 CONVERSATIONS = {
+    "it says what it is, however it is asked": """
+        > are you ChatGPT
+        No: I am Tenuto's built-in brain, a small set of rules.
+        > what is your purpose
+        I am Tenuto's built-in brain: ...
+        I am here to prove ...
+        > do you have feelings
+        I am a set of rules, so I have no likes and no feelings.
+        > can you speak German
+        I understand and speak English, and nothing else.
+        > are you sure
+        I go by what you have told me, and by fixed rules.
+        Tell me if it is wrong.
+        > why is the sky blue
+        I heard "why is the sky blue", but I do not know: I am a small set of rules, and know only what I am told.
+        I can ...
+        > I'm good, and you?
+        I am glad to hear that.
+        > you?
+        I am running well, thank you.
+        > I'm feeling a bit down today
+        I am sorry to hear that.
+        > I'm not tired any more
+        I am glad to hear that.
+        > I don't know
+        All right.
+    """,
+    "what is told in passing is understood as well": """
+        > I live in Berlin with my husband Karl
+        + place = Berlin
+        + husband = Karl
+        I will remember that you live in Berlin and your husband is called Karl.
+        > am I married
+        Your husband is called Karl.
+        You told me in turn 1.
+        > I have two cats, Tom and Jerry
+        + cat = Tom and Jerry
+        I will remember that you have two cats, Tom and Jerry.
+        > what pets do I have
+        You have two cats, Tom and Jerry.
+        You told me in turn 3.
+        > what are my cats called
+        You have two cats, Tom and Jerry.
+        You told me in turn 3.
+        > I work at Siemens as an engineer
+        + workplace = at Siemens
+        + job = an engineer
+        I will remember that you work at Siemens and you are an engineer.
+        > am I an engineer
+        You are an engineer.
+        You told me in turn 6.
+        > I was born in 1990
+        + birth year = 1990
+        I will remember that you were born in 1990.
+        > how old am I
+        You were born in 1990, so you are 35 or 36.
+        You told me in turn 8.
+        > I have a meeting on Monday at 10
+        + meeting = on Monday at 10
+        I will remember that your meeting is on Monday at 10.
+        > I live at 5 Main Street
+        + address = 5 Main Street
+        I will remember that your address is 5 Main Street.
+        > remember that the wifi password is hunter2
+        + note:the wifi password is hunter2 = the wifi password is hunter2
+        I have noted: "the wifi password is hunter2".
+        > what's my wifi password
+        You asked to remember this: "the wifi password is hunter2".
+        You told me in turn 12.
+    """,
+    "one thing leads to another": """
+        > what's 17 times 23
+        17 times 23 is 391.
+        > and divided by 2
+        391 divided by 2 is 195.5.
+        > that plus 4.5
+        195.5 plus 4.5 is 200.
+        > set a timer
+        For how long?
+        Say, for example, "set a timer for one minute".
+        > five minutes
+        * five minute timer
+        Your five minute timer starts now.
+        > five minutes
+        I heard "five minutes", but I cannot help with that: I am a small set of rules.
+        I can ...
+        > remind me in ten minutes to drink water and set a timer for 3 minutes
+        * drink water
+        * three minute timer
+        I will remind you at 12:10 PM to drink water.
+        Your three minute timer starts now.
+        > cancel everything
+        / three minute timer
+        / five minute timer
+        / drink water
+        I have cancelled all three of them.
+    """,
     "a known user is greeted by name, and never unasked": """
         > hello
         Hello.

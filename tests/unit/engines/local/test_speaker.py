@@ -1,4 +1,20 @@
-from tenuto.engines.local.speaker import PIECE, pieces
+import pytest
+
+from tenuto.engines.local.speaker import FASTEST, NORMAL, PIECE, SLOWEST, pieces, speed
+
+
+@pytest.mark.parametrize(
+    ("pace", "words"),
+    [(None, NORMAL), (150.0, NORMAL), (153.0, NORMAL), (0.0, SLOWEST), (1e6, FASTEST)],
+)
+def test_a_voice_keeps_within_its_bounds(pace: float | None, words: int) -> None:
+    assert speed(pace) == words
+
+
+def test_who_speaks_faster_is_never_spoken_to_slower() -> None:
+    speeds = [speed(float(pace)) for pace in range(5, 601, 5)]
+    assert speeds == sorted(speeds)
+    assert len(set(speeds)) == (FASTEST - SLOWEST) // 10 + 1
 
 
 def test_a_sentence_is_one_piece() -> None:

@@ -74,7 +74,7 @@ def arithmetic(clause: Clause, situation: Situation) -> Reply | None:
             break
     for pattern, sign in _WORD_RULES:
         text = pattern.sub(sign, text)
-    tokens = text.split()
+    tokens = _taken_up(text, situation) or text.split()
     if not 2 <= len(tokens) <= LONGEST_SUM or not all(_TOKEN.fullmatch(t) for t in tokens):
         return None
     signs = any(t in _SPOKEN for t in tokens[1:]) or tokens[0] == "\u221a"
@@ -93,6 +93,17 @@ def arithmetic(clause: Clause, situation: Situation) -> Reply | None:
     except NotASum:
         return None
     return say(f"{_spoken(tokens)} is {_shown(value, exact)}.")
+
+
+_RESULT = re.compile(r".* is (\d[\d,]*(?:\.\d+)?)\.")
+
+
+def _taken_up(text: str, situation: Situation) -> list[str]:
+    """Return the sum that goes on with the last result, as "divided by two" does; empty when it is none."""
+    goes_on = re.fullmatch(r"(?:and )?(?:(?:that|it|this|the result) )?([-*/+^] .+)", text)
+    last = situation.last("agent") if goes_on else None
+    result = _RESULT.fullmatch(last.said or last.text) if last else None
+    return [result[1].replace(",", ""), *goes_on[1].split()] if goes_on and result else []
 
 
 def _looks_like_no_sum(clause: Clause, tokens: list[str]) -> bool:

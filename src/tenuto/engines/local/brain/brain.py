@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from tenuto.engines.local.brain import (
     clock_talk,
     corrections,
+    denials,
     facts,
+    guests,
     manner,
     questions,
     smalltalk,
@@ -91,6 +93,7 @@ class Brain:
 def _situation(ask: Ask) -> Situation:
     """Return the situation as it was before this turn, so that a turn asked a second time is answered the same way."""
     context = ask.context
+    memories = [m for m in context.memories if not m.turn or m.turn != ask.turn]
     return Situation(
         turn=ask.turn,
         now=context.now,
@@ -99,9 +102,11 @@ def _situation(ask: Ask) -> Situation:
         messages=[
             m for m in context.messages if m.turn != ask.turn and m.role in ("user", "agent")
         ],
-        memories=[m for m in context.memories if not m.turn or m.turn != ask.turn],
+        memories=[guests.of_the_user(m) for m in memories] if context.guest else memories,
         alarms=[a for a in context.alarms if not a.turn or a.turn != ask.turn],
         recaps=context.recaps,
+        guest=context.guest,
+        by=next((m.user for m in context.messages if m.turn == ask.turn and m.user), ""),
     )
 
 
@@ -170,6 +175,7 @@ def _reply(text: str, situation: Situation) -> Reply:
             new = say(f'I cannot help with "{heard}".')
         elif new is None:
             new = smalltalk.fallback(heard, situation.turn)
+        new = guests.told(new) if situation.guest else new
         reply += new
         situation = situation.after(new.effects)
     if cut:
@@ -268,6 +274,7 @@ def answer_to(clause: Clause, situation: Situation) -> Reply | None:
             or clock_talk.clock_talk(reading, situation)
             or arithmetic(reading, situation)
             or answered(corrections.RULES, reading, situation)
+            or denials.denied(reading, situation)
             or answered(_REMEMBER, reading, situation)
             or answered(questions.RULES, reading, situation)
             or facts.stated(reading, situation)

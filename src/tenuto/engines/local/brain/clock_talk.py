@@ -102,6 +102,12 @@ def _timer(found: Found, situation: Situation) -> Reply | None:
     return _set(situation.now + seconds, text, f"Your {text} starts now.", situation)
 
 
+def _so_long(found: Found, situation: Situation) -> Reply | None:
+    """Take "five minutes" as the answer to the question that was just asked."""
+    asked = situation.last("agent")
+    return _timer(found, situation) if asked and "For how long?" in asked.text else None
+
+
 def _remind(found: Found, situation: Situation) -> Reply | None:
     task = re.sub(r"^(?:to|about|that|of)\s+", "", found.said("task"), flags=re.I).rstrip(" ,")
     if not task or re.search(r"\b(?:is|are|was|be)$", task):
@@ -202,7 +208,8 @@ def _cancel(found: Found, situation: Situation) -> Reply | None:
     if len(alarms) == 1:
         what = f"your {alarms[0].text}" if _is_timer(alarms[0]) else f"your {kind}"
         return say(f"I have cancelled {what}.", effects=dropped)
-    return say(f"I have cancelled all {in_words(len(alarms))} of them.", effects=dropped)
+    every_one = "both" if len(alarms) == 2 else f"all {in_words(len(alarms))}"
+    return say(f"I have cancelled {every_one} of them.", effects=dropped)
 
 
 _KIND = r"(?P<kind>timers?|reminders?|alarms?)"
@@ -228,7 +235,8 @@ RULES: list[Rule] = [
     ),
     rule(
         _date("Tomorrow is {day}.", 1),
-        r"what (?:day|date) is (?:it )?tomorrow|what day will it be tomorrow",
+        r"what (?:day|date) is (?:it )?tomorrow|what day will it be tomorrow"
+        r"|what is (?:the (?:date|day) )?tomorrow(?:'s date)?",
     ),
     rule(_date("Yesterday was {day}.", -1), r"what (?:day|date) was (?:it )?yesterday"),
     rule(_date("It is {month}."), r"(?:what|which) month is (?:it|this)(?: now)?"),
@@ -248,6 +256,7 @@ _ON_NUMBERS: list[Rule] = [
     rule(
         _timer, rf"(?:{_SETTING} )?(?:an? )?(?P<label>countdown) (?:for|of|from) (?P<d>{DURATION})"
     ),
+    rule(_so_long, rf"(?:for )?(?P<d>{DURATION})"),
     rule(
         saying("For how long?", 'Say, for example, "set a timer for one minute".'),
         rf"(?:{_SETTING} )?(?:an? |another )?timer",
@@ -285,6 +294,9 @@ _ON_NUMBERS: list[Rule] = [
         rf" )?(?:the |my |that |this )*(?P<which>{DURATION} )?{_KIND}",
     ),
     rule(
+        _cancel, r"(?:cancel|stop|drop|clear) (?P<all>everything|all(?: of (?:it|them))?|them all)"
+    ),
+    rule(
         _left,
         r"how (?:long|much time|much longer) (?:is|do i have|does it have|have i got)(?: (?:left"
         rf"|remaining|to go))?(?: (?:on|for|of|in) (?:the |my )*(?:{DURATION} )?{_KIND})?"
@@ -306,6 +318,14 @@ _ON_NUMBERS: list[Rule] = [
 ]
 
 
+_TWO = re.compile(
+    r"\b(?:and|then) (?:(?:set|start) (?:an?|another|the) (?:\w+ ){0,3}(?:timer|alarm|reminder)|remind me|wake me|cancel)\b"
+)
+"""Where another order begins: "remind me in an hour to call Bob and set a timer for ten minutes"."""
+
+
 def clock_talk(clause: Clause, situation: Situation) -> Reply | None:
     """Answer what is about time; the timers and reminders are read with their numbers as digits."""
+    if _TWO.search(clause.plain):
+        return None
     return answered(RULES, clause, situation) or answered(_ON_NUMBERS, numbered(clause), situation)

@@ -25,6 +25,7 @@ from tenuto.engines.local.brain.wording import listed, second_person, sentence, 
 from tenuto.session.ports import Forgot, Memory
 
 _UNCLEAR = 'I am not sure what you mean: say, for example, "forget my name".'
+_SORRY = ("I am sorry.", 'Tell me what is right, for example "my name is Alice".')
 _NAMED = ("place", "origin", "birthplace")
 
 
@@ -51,7 +52,8 @@ def _drop(memories: Sequence[Memory], situation: Situation) -> list[Effect]:
     return [Forgot(turn=situation.turn, memory=m.memory) for m in memories if m.memory]
 
 
-def _forgotten(memories: Sequence[Memory], situation: Situation) -> Reply:
+def forgotten(memories: Sequence[Memory], situation: Situation) -> Reply:
+    """Return the reply that forgets these memories, and says which."""
     what = listed([second_person(m.content) for m in memories[:4]])
     more = " and more" if len(memories) > 4 else ""
     return say(
@@ -67,7 +69,7 @@ def _forget_that(found: Found, situation: Situation) -> Reply | None:
         return say(_UNCLEAR)
     if len(memories) > 3:
         return say("Which of these do you mean?", 'Say, for example, "forget my name".')
-    return _forgotten(memories, situation)
+    return forgotten(memories, situation)
 
 
 def _forget_everything(found: Found, situation: Situation) -> Reply | None:
@@ -85,7 +87,7 @@ def _forget_everything(found: Found, situation: Situation) -> Reply | None:
 def _forget_mine(found: Found, situation: Situation) -> Reply | None:
     noun = found.plain("n")
     memories = memories_of(noun, situation)
-    return _forgotten(memories, situation) if memories else say(f"I do not know your {noun}.")
+    return forgotten(memories, situation) if memories else say(f"I do not know your {noun}.")
 
 
 def _forget_statement(found: Found, situation: Situation) -> Reply | None:
@@ -95,7 +97,7 @@ def _forget_statement(found: Found, situation: Situation) -> Reply | None:
     for reading in readings(inner):
         keys = {(f.key, f.value.lower()) for f in facts_in(reading)}
         if memories := [m for m in situation.memories if (m.key, m.value.lower()) in keys]:
-            return _forgotten(memories, situation)
+            return forgotten(memories, situation)
     keys_of_words = {"where i live": "place", "how old i am": "age", "where i work": "workplace"}
     keys_of_words |= {"what i like": "interest", "who i am": "name", "what i do": "job"}
     if kind := keys_of_words.get(inner.plain):
@@ -105,12 +107,14 @@ def _forget_statement(found: Found, situation: Situation) -> Reply | None:
     else:
         memories = matching(content_words(inner.plain), situation)
     if memories:
-        return _forgotten(memories, situation)
+        return forgotten(memories, situation)
     return say(f"I do not remember anything like that: {to_you(found.said('v'))[:80]}.")
 
 
 def _replace(found: Found, situation: Situation) -> Reply | None:
     """Answer "no, it's Alicia": the value of what was just spoken of is another."""
+    if found.plain("v").startswith("not "):
+        return say(*_SORRY)
     memories = just_said(situation)
     key = memories[-1].key if len(memories) == 1 else _asked(situation)
     if not key and len({m.key for m in memories}) > 1:
@@ -118,7 +122,7 @@ def _replace(found: Found, situation: Situation) -> Reply | None:
         key = "name" if name and any(m.key == "name" for m in memories) else ""
     if not key and likely_name(found.said("v")) and situation.name():
         key = "name"
-    new = _filled(key, found.said("v"), next((m for m in memories if m.key == key), None))
+    new = filled(key, found.said("v"), next((m for m in memories if m.key == key), None))
     if new is None:
         return say("I am not sure what you mean.", 'Say, for example, "my name is Alicia".')
     old = [m for m in memories if m.key == key and m.key != new.key]
@@ -126,14 +130,17 @@ def _replace(found: Found, situation: Situation) -> Reply | None:
     return reply + Reply(effects=tuple(_drop(old, situation))) if reply and old else reply
 
 
-def _filled(key: str, value: str, memory: Memory | None) -> Fact | None:
+_NO_VALUE = re.compile(r"\b(?:what|who|where|how|why|it|i|you|we)\b")
+
+
+def filled(key: str, value: str, memory: Memory | None) -> Fact | None:
     """Return the fact of a key with another value; None when the value does not fit."""
     kind = key.partition(":")[0]
     if key == "name":
         name = certain_name(value)
         return fact("name", name) if name else None
     if kind in KINDS and kind not in ("note", "trait"):
-        if len(value.split()) > 8:
+        if len(value.split()) > 8 or _NO_VALUE.search(value.lower()):
             return None
         content = KINDS[kind].content
         if memory is not None and memory.value and memory.value in memory.content:
@@ -168,14 +175,14 @@ def bare_answer(clause: Clause, situation: Situation) -> Reply | None:
         single = len(words.split()) == 1
         name = spelled(said) or (certain_name(said) if single else likely_name(said))
         return learn([fact("name", name)], situation) if name else None
-    new = _filled(key, said, None)
+    new = filled(key, said, None)
     return learn([new], situation) if new else None
 
 
 def _wrong(found: Found, situation: Situation) -> Reply | None:
     memories = just_said(situation)
     if len(memories) != 1:
-        return say("I am sorry.", 'Tell me what is right, for example "my name is Alice".')
+        return say(*_SORRY)
     memory = memories[0]
     ask = KINDS[memory.key].ask if memory.key in KINDS else ""
     dropped = say(
@@ -192,9 +199,9 @@ def _not_mine(found: Found, situation: Situation) -> Reply | None:
     memories = [m for m in memories_of(noun, situation) if m.value.lower() == value]
     if not memories:
         return None
-    return _wrong(found, situation) if memories == just_said(situation) else _forgotten(
-        memories, situation
-    )  # fmt: skip
+    if memories == just_said(situation):
+        return _wrong(found, situation)
+    return forgotten(memories, situation)
 
 
 def _spelled(found: Found, situation: Situation) -> Reply | None:
@@ -206,11 +213,11 @@ def _spelled(found: Found, situation: Situation) -> Reply | None:
         memories = memories_of(noun, situation)
         if not memories:
             return None
-        new = _filled(memories[-1].key, word, memories[-1])
+        new = filled(memories[-1].key, word, memories[-1])
         return learn([new], situation) if new else None
     about = [m for m in just_said(situation) if m.key.partition(":")[0] in _NAMED]
     if noun != "name" and len(about) == 1:
-        new = _filled(about[0].key, word, about[0])
+        new = filled(about[0].key, word, about[0])
         return learn([new], situation) if new else None
     return learn([fact("name", word)], situation)
 

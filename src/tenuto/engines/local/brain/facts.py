@@ -19,7 +19,14 @@ from tenuto.engines.local.brain.situation import (
     sourced,
     turns_of,
 )
-from tenuto.engines.local.brain.wording import lowered, second_person, sentence, titled, together
+from tenuto.engines.local.brain.wording import (
+    listed,
+    lowered,
+    second_person,
+    sentence,
+    titled,
+    together,
+)
 from tenuto.session.ports import Forgot, Learned
 
 RELATIONS = (
@@ -151,11 +158,18 @@ _WHEN = re.compile(
 
 def _place(found: Found) -> list[Fact]:
     value = found.said("v")
+    company: list[Fact] = []
+    if match := re.search(
+        rf" (?:together )?with (?:my ({_KIN})\b ?(\w*)|(?:my|our|the|an?|some|two) ).*", value
+    ):
+        value = value[: match.start()]
+        if match[1]:
+            company = _named(match[1], certain_name(match[2] or ""))
     if not _values(value) or value.lower().endswith(("no longer", "no more")):
         return []
     when = _WHEN.search(value)
     value = value[: when.start()] if when else value
-    return [fact("place", titled(value))]
+    return [fact("place", titled(value)), *company]
 
 
 def _name(test: Callable[[str], str]) -> Facts:
@@ -173,11 +187,11 @@ def _likes(found: Found) -> list[Fact]:
 
 
 def _work(found: Found) -> list[Fact]:
-    where = found.said("v")
+    where, _, job = found.said("v").partition(" as ")
     if not _values(where):
         return []
-    prep = found.plain("prep")
-    return [fact("workplace", f"{prep} {titled(where) if prep != 'as' else where}")]
+    place = fact("workplace", f"{found.plain('prep')} {titled(where)}")
+    return [place, fact("job", lowered(job))] if job.lower().startswith(("a ", "an ")) else [place]
 
 
 _JOB = re.compile(
@@ -210,21 +224,35 @@ def _origin(found: Found) -> list[Fact]:
 def _relation(test: Callable[[str], str]) -> Facts:
     def facts(found: Found) -> list[Fact]:
         name = test(found.said("v"))
-        who = found.plain("who")
-        if not name:
-            return []
-        category = "pet" if who in PETS else "relation"
-        return [Fact(who, name, f"The user's {who} is called {name}.", category, 0.7)]
+        return _named(found.plain("who"), name) if name else []
 
     return facts
 
 
-def _has(found: Found) -> list[Fact]:
-    who, name = found.plain("who"), found.said("v")
-    if name:
-        return _relation(certain_name)(found)
+def _named(who: str, name: str) -> list[Fact]:
+    """Return the fact that the user has such a relation or pet, by name where there is one."""
     category = "pet" if who in PETS else "relation"
-    return [Fact(who, f"a {who}", f"The user has a {found.said('who').lower()}.", category, 0.6)]
+    if name:
+        return [Fact(who, name, f"The user's {who} is called {name}.", category, 0.7)]
+    return [Fact(who, f"a {who}", f"The user has a {who}.", category, 0.6)]
+
+
+def _has(found: Found) -> list[Fact]:
+    if found.said("v"):
+        return _relation(certain_name)(found)
+    return _named(found.plain("who"), "")
+
+
+def _has_several(found: Found) -> list[Fact]:
+    """Answer "I have two cats, Tom and Jerry"."""
+    who, count, names = found.plain("who"), found.said("n").lower(), found.said("v")
+    given = [certain_name(name) for name in _values(names)] if names else []
+    if not all(given):
+        return []
+    called = f", {listed(given)}" if given else ""
+    category = "pet" if who in PETS else "relation"
+    content = f"The user has {count} {who}s{called}."
+    return [Fact(who, listed(given) or f"{count} {who}s", content, category, 0.6)]
 
 
 def _allergy(found: Found) -> list[Fact]:
@@ -265,6 +293,20 @@ def _matter(found: Found) -> list[Fact]:
     if _NO_THING.fullmatch(thing) or not _values(value):
         return []
     return [Fact(thing, value, f"The {found.said('thing')} {verb} {value}.", "note", 0.5)]
+
+
+def _having(found: Found) -> list[Fact]:
+    """Something with a time: "I have a meeting on Monday at ten"."""
+    thing, value = found.plain("thing"), lowered(found.said("v"))
+    if _NO_THING.fullmatch(thing) or not _values(value):
+        return []
+    return [Fact(thing, value, f"The user's {found.said('thing')} is {value}.", "note", 0.5)]
+
+
+def _address(found: Found) -> list[Fact]:
+    value = found.said("v")
+    content = f"The user's address is {value}."
+    return [Fact("address", value, content, "place", 0.8)] if _values(value) else []
 
 
 def _age(found: Found) -> list[Fact]:
@@ -311,7 +353,7 @@ STATEMENTS: list[tuple[re.Pattern[str], Facts]] = [
     _statement(
         _keeps("dislike"),
         rf"i {_EVER}(?:hate|dislike|can not stand|do not (?:really )?(?:like|love|enjoy))"
-        r" (?P<v>.+)",
+        r" (?P<v>.+?)(?: (?:any ?more|at all|a lot|(?:very|that|so) much))?",
     ),
     _statement(_keeps("preference"), rf"i {_EVER}prefer (?P<v>.+)"),
     _statement(
@@ -347,16 +389,27 @@ STATEMENTS: list[tuple[re.Pattern[str], Facts]] = [
         rf"i (?:have|have got) an? (?P<who>{_PET})(?: (?:called|named|whose name is) (?P<v>.+))?",
     ),
     _statement(
+        _has_several,
+        rf"i (?:have|have got) (?P<n>{_NUMBER}) (?P<who>{_PET})s(?: (?:called|named|whose names are))?"
+        r"(?: (?P<v>\w+(?: \w+){0,4}))?",
+    ),
+    _statement(
         _keeps("children"),
         rf"i (?:have|have got) (?P<v>{_NUMBER} (?:children|child|sons?|daughters?|grandchildren)"
         r"(?: (?:called|named) .+)?)",
     ),
     _statement(
-        _favorite, r"my (?:favorite|best loved) (?P<thing>\w+(?: \w+){0,2}) (?:is|are) (?P<v>.+)"
+        _favorite,
+        r"my (?:favorite|best loved) (?P<thing>\w+(?: \w+){0,2}) (?:is|are) (?:actually |now |really )?(?P<v>.+)",
     ),
     _statement(_is_a, r"i am (?P<v>an? .+)"),
     _statement(_origin, rf"i am {_EVER}(?P<v>\w+)"),
     _statement(_name(likely_name), r"i am (?P<v>.+)"),
+    _statement(
+        _having,
+        r"i have an? (?P<thing>\w+(?: \w+){0,2}?) (?P<v>(?:on|tomorrow|today|next|this)\b.*|at \d.*)",
+    ),
+    _statement(_address, r"i live at (?P<v>.+)"),
     _statement(_thing, r"my (?P<thing>\w+(?: \w+){0,3}?) (?P<verb>is|are) (?P<v>.+)"),
     _statement(
         _matter,

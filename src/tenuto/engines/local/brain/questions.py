@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from tenuto.engines.local.brain.facts import PETS, RELATIONS
+from tenuto.engines.local.brain.moments import local
 from tenuto.engines.local.brain.situation import (
     Answer,
     Found,
@@ -29,7 +30,8 @@ MOST = 12
 _ALIASES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("name", "first name", "full name"), ("name",)),
     **dict.fromkeys(("interest", "hobby", "passion", "like"), ("interest",)),
-    **dict.fromkeys(("home", "city", "town", "home town", "hometown", "address"), ("place",)),
+    **dict.fromkeys(("home", "city", "town", "home town", "hometown"), ("place",)),
+    "address": ("address", "place"),
     **dict.fromkeys(("job", "profession", "occupation", "work"), ("job", "workplace")),
     **dict.fromkeys(("birthday", "birth day", "date of birth", "birth date"), ("birthday",)),
     **dict.fromkeys(("allergy",), ("allergy",)),
@@ -70,7 +72,8 @@ def memories_of(noun: str, situation: Situation) -> list[Memory]:
         for memory in situation.about(key):
             found[memory.content] = memory
     words = content_words(noun)
-    return list(found.values()) or [m for m in matching(words, situation) if not m.key]
+    notes = (m for m in matching(words, situation) if not m.key or m.key.startswith("note:"))
+    return list(found.values()) or list(notes)
 
 
 def tell(memories: Sequence[Memory], situation: Situation) -> Reply:
@@ -129,6 +132,25 @@ def _who(found: Found, situation: Situation) -> Reply | None:
         return tell(memories, situation)
     some = f"any {who}" if who.endswith("s") or who == "children" else f"a {who}"
     return say(f"I do not know: you have not told me about {some}.")
+
+
+def _age(found: Found, situation: Situation) -> Reply | None:
+    """Answer "how old am I", from the year of birth where the age was not told."""
+    if known := situation.about("age"):
+        return tell(known, situation)
+    born = [m for m in situation.about("birth year") if m.value.isdecimal()]
+    if not born:
+        return say("I do not know how old you are: you have not told me.")
+    age = local(situation.now, situation.timezone).year - int(born[-1].value)
+    text = f"You were born in {born[-1].value}, so you are {age - 1} or {age}."
+    return sourced([text], born[-1:], situation)
+
+
+def _am_i(found: Found, situation: Situation) -> Reply | None:
+    """Answer "am I Italian", "am I a vegetarian", where that was told."""
+    about = [*situation.about("trait"), *situation.about("job"), *situation.about("name")]
+    memories = [m for m in about if m.value.lower() == found.plain("v")]
+    return tell(memories, situation) if memories else None
 
 
 def _one_of(kinds: tuple[str, ...]) -> Answer:
@@ -216,6 +238,7 @@ def said_about(words: set[str], situation: Situation) -> Reply | None:
         m
         for m in reversed(situation.messages)
         if m.role == "user"
+        and m.user == situation.by
         and not m.text.endswith("?")
         and words <= content_words(m.text)
         and not re.match(r"\W*(?:what|who|where|when|how|do you)\b", m.text.lower())
@@ -238,6 +261,8 @@ def _when_told(found: Found, situation: Situation) -> Reply | None:
 
 
 def _do_you_know_me(found: Found, situation: Situation) -> Reply | None:
+    if situation.guest:
+        return say("You are a guest here: I know only this session's own user.")
     if name := situation.name():
         return sourced([f"Yes, you are {name}."], situation.about("name"), situation)
     if situation.memories:
@@ -259,7 +284,8 @@ RULES: list[Rule] = [
     rule(_everything, rf"what (?:all )?(?:do|can) you (?:already )?(?:know|remember|recall) {_ME}"),
     rule(
         _everything,
-        rf"(?:tell me |say |list )?(?:everything|all|what) (?:that )?you (?:know|remember) {_ME}",
+        rf"(?:tell me |say |list )?(?:everything|all|what) (?:that )?you (?:know|remember) {_ME}"
+        r"|(?:tell me )?about (?:me|myself)",
     ),
     rule(
         _everything,
@@ -270,13 +296,14 @@ RULES: list[Rule] = [
         r"(?:what (?:do|can) you (?:remember|know)|what is in your memory|list your memories|who"
         r" am i to you)",
     ),
-    rule(_do_you_know_me, r"(?:do you (?:know|remember)|you remember|remember) me"),
+    rule(_do_you_know_me, r"(?:do you (?:still )?(?:know|remember)|you remember|remember) me"),
     rule(_do_you_know_me, r"do you (?:know|remember) who i am"),
     rule(
         _known_as("name", unknown="I do not know: you have not told me your name."),
         r"who am i|what am i called|what do you call me|who is (?:this|talking|speaking)",
     ),
-    rule(_who, rf"what is my (?P<who>{_KIN}) (?:called|named)"),
+    rule(_who, rf"what (?:is|are) my (?P<who>{_KIN})s? (?:called|named)"),
+    rule(_who, r"(?:what|which) (?P<who>pets|children) do i have"),
     rule(_mine, r"(?:what|who) (?:is|are|was|were) my (?P<n>.+?)(?: again)?"),
     rule(_mine, r"(?:where|when|which|how|what time|what day) (?:is|are) my (?P<n>.+)"),
     rule(
@@ -291,7 +318,9 @@ RULES: list[Rule] = [
         r" have)?",
     ),
     rule(
-        _known_as("place", unknown="I do not know where you live: you have not told me."),
+        _known_as(
+            "place", "address", unknown="I do not know where you live: you have not told me."
+        ),
         r"where do i live(?: now)?|(?:what|which) (?:city|town|place) do i live in"
         r"|where am i living",
     ),
@@ -311,9 +340,12 @@ RULES: list[Rule] = [
         ),
         r"when was i born",
     ),
+    rule(_age, r"how old am i|what age am i"),
     rule(
-        _known_as("age", unknown="I do not know how old you are: you have not told me."),
-        r"how old am i|what age am i",
+        _known_as(
+            "wife", "husband", "fiance", "partner", unknown="I do not know: you have not told me."
+        ),
+        r"am i (?:married|engaged|single)",
     ),
     rule(
         _known_as("job", "workplace", unknown="I do not know what you do: you have not told me."),
@@ -348,6 +380,7 @@ RULES: list[Rule] = [
         _known_as("language", unknown="I do not know what you speak: you have not told me."),
         r"what languages? do i speak",
     ),
+    rule(_am_i, r"am i (?P<v>(?:an? )?\w+(?: \w+)?)"),
     rule(_one_of(("allergy",)), r"am i allergic to (?P<v>.+)"),
     rule(
         _one_of(("interest", "dislike", "preference")),

@@ -55,6 +55,10 @@ class Situation:
     alarms: Sequence[Alarm]
     recaps: Sequence[Recap] = ()
     """What was said in conversations of which `messages` tell nothing, in short."""
+    guest: bool = False
+    """Whether somebody else than the session's user speaks."""
+    by: str = ""
+    """Who speaks, when it is not the session's own user."""
 
     @property
     def here(self) -> list[Message]:
@@ -62,8 +66,9 @@ class Situation:
         return [m for m in self.messages if m.conversation == self.conversation]
 
     def last(self, role: str) -> Message | None:
-        """Return the newest message of that role in this conversation."""
-        return next((m for m in reversed(self.here) if m.role == role), None)
+        """Return the newest message of that role in this conversation; of the user's, one by whoever speaks now."""
+        of_role = (m for m in reversed(self.here) if m.role == role)
+        return next((m for m in of_role if role != "user" or m.user == self.by), None)
 
     def about(self, key: str) -> list[Memory]:
         """Return the memories of a key, or of all keys that begin with it: `interest` also gives `interest:chess`."""
@@ -71,7 +76,9 @@ class Situation:
         return [m for m in self.memories if m.key == key or m.key.startswith(many)]
 
     def name(self) -> str:
-        """Return the user's name; empty when it is not known."""
+        """Return the name of who speaks; empty when it is not known, as a guest's never is."""
+        if self.guest:
+            return ""
         return next((m.value for m in reversed(self.memories) if m.key == "name"), "")
 
     def after(self, effects: Sequence[Effect]) -> "Situation":

@@ -1,5 +1,7 @@
 """Greetings, thanks, jokes, and honest answers about what this is. A greeting is only ever the answer to one."""
 
+import re
+
 from tenuto.engines.local.brain.situation import (
     Answer,
     Found,
@@ -87,8 +89,8 @@ def _cannot(what: str) -> Answer:
 
 _GOOD = r"(?:fine|good|great|well|very well|not bad|very good|wonderful|happy|doing (?:well|fine|good|great))"
 _BAD = (
-    r"(?:tired|sad|sick|ill|bored|not (?:so )?(?:good|well|great)|hungry|cold|stressed"
-    r"|angry|lonely|exhausted|bad|terrible)"
+    r"(?:tired|sad|sick|ill|bored|not (?:feeling |so )?(?:good|well|great)|hungry|cold|stressed|down|upset"
+    r"|angry|lonely|exhausted|bad|terrible|awful|depressed|unhappy|worried|nervous|unwell)"
 )
 _YOU = r"(?: tenuto| there| again| everybody| my friend| computer| you)*"
 
@@ -106,9 +108,22 @@ RULES: list[Rule] = [
         r"|how have you been|what is up|are you (?:okay|well|fine)|and you|how about you",
     ),
     rule(
+        saying("I am running well, thank you."), r"(?:and |what about |how about )?(?:you|yourself)"
+    ),
+    rule(
         _glad,
         rf"(?:i am |i feel |i am feeling )?{_GOOD}(?: today)?(?: thank you| thanks)?(?: and you|"
         r" how are you| how about you)?",
+    ),
+    rule(
+        saying("All right: I note nothing of what you are not sure of."),
+        r"(?:i am not sure|i do not (?:think|believe|know)|i doubt|maybe|perhaps)(?: (?:that|if|whether))?"
+        r" (?:i|my) .+",
+    ),
+    rule(
+        saying("I am glad to hear that."),
+        r"i am not (?:tired|sad|sick|ill|bored|hungry|cold|stressed|angry|lonely|worried|afraid)"
+        r"(?: any ?more| today)?|i feel (?:much )?better(?: now| today)?",
     ),
     rule(
         saying("I am sorry to hear that."),
@@ -133,7 +148,9 @@ RULES: list[Rule] = [
     rule(
         saying("All right."),
         r"(?:yes|yes please|yeah|yep|sure|okay|all right|alright|i see|of course|good|great|cool"
-        r"|nice|perfect|very good|well done|got it|fine)",
+        r"|nice|perfect|very good|well done|got it|fine"
+        r"|(?:i am )?not sure|maybe|perhaps|i do not know|i guess(?: so)?"
+        r"|i do not want to(?: (?:say|talk about (?:it|that|this)))?)",
     ),
     rule(saying("All right."), r"(?:no|nope|no thank you|no thanks|nothing|not now|not really)"),
     rule(
@@ -156,7 +173,8 @@ RULES: list[Rule] = [
         saying(*_WHO),
         r"(?:who|what) are you|what is (?:your name|tenuto|this)"
         r"|(?:tell me )?(?:something )?about yourself|introduce yourself|do you have a name"
-        r"|who (?:made|built) you|how do you work",
+        r"|who (?:made|built) you|how do you work"
+        r"|what is your (?:purpose|job|goal)|what are you for|why (?:are you here|do you exist)",
     ),
     rule(
         _help,
@@ -168,6 +186,20 @@ RULES: list[Rule] = [
         saying("I am a program: a small set of rules, not a person and not a language model."),
         r"are you (?:an? )?(?:human|person|robot|computer|machine|bot|ai|a i|real|alive|language"
         r" model|chat ?bot|man|woman|smart|intelligent|conscious)(?: person| human)?",
+    ),
+    rule(
+        saying("No: I am Tenuto's built-in brain, a small set of rules."),
+        r"are you (?:an? )?(?:chat ?gpt|gpt(?: \w+)?|open ?ai|claude|gemini|siri|alexa|cortana|copilot|llama|llm"
+        r"|google(?: assistant)?|large language model)",
+    ),
+    rule(
+        saying("I understand and speak English, and nothing else."),
+        r"(?:can|do) you (?:speak|understand|know)(?: any)? (?:other languages?|english|german|french|spanish|italian"
+        r"|russian|chinese|japanese|portuguese|dutch|polish|turkish|arabic|hindi)|what languages? do you speak",
+    ),
+    rule(
+        saying("I go by what you have told me, and by fixed rules.", "Tell me if it is wrong."),
+        r"are you (?:really |quite )?sure(?: about that)?|really|is that (?:true|right|correct)",
     ),
     rule(
         saying("I am a program on this computer.", "I have no age and no home."),
@@ -197,17 +229,23 @@ RULES: list[Rule] = [
     rule(_cannot("read the news"), r"(?:what is|what are|tell me) the (?:latest )?news(?: .+)?"),
     rule(
         saying("I am a set of rules, so I have no likes and no feelings."),
-        r"(?:do you (?:like|love|hate|want|enjoy|feel|dream|sleep|eat)\b.*|what is your favorite"
-        r" .+|are you (?:happy|sad|tired|bored|hungry))",
+        r"(?:do you have (?:any )?(?:feelings?|emotions?|friends|a soul|a body|a family)|do you (?:like|love|hate|want|enjoy"
+        r"|feel|dream|sleep|eat)\b.*|what is your favorite .+|are you (?:happy|sad|tired|bored|hungry))",
     ),
 ]
 
 
+_OF_THE_WORLD = re.compile(r"(?:what|who|where|when|why|which|how)\b(?! about\b)", re.I)
+
+
 def fallback(heard: str, turn: int) -> Reply:
-    """Say plainly that this is not understood, and name two things that are."""
+    """Say plainly that this is not understood, or not known, and name two things that are."""
     first = turn % len(ABILITIES)
     second = (turn + 2) % len(ABILITIES)
+    why = "I cannot help with that: I am a small set of rules"
+    if _OF_THE_WORLD.match(heard):
+        why = "I do not know: I am a small set of rules, and know only what I am told"
     return say(
-        f'I heard "{heard}", but I cannot help with that: I am a small set of rules.',
+        f'I heard "{heard}", but {why}.',
         f"I can {ABILITIES[first]}, or {ABILITIES[second]}.",
     )

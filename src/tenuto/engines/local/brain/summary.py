@@ -60,12 +60,13 @@ def _your_words(found: Found, situation: Situation) -> Reply | None:
     return say(f'You said: "{shown(message.text, 200)}".', cites=(message.turn,))
 
 
-def _said_by_user(messages: Sequence[Message]) -> list[Message]:
-    """Return what the user said, small talk and questions for a summary apart, no text twice, the newest ones."""
+def _said_by_user(messages: Sequence[Message], by: str) -> list[Message]:
+    """Return what that user said, small talk and questions for a summary apart, no text twice, the newest ones."""
     said: dict[str, Message] = {}
     for message in messages:
         if (
             message.role == "user"
+            and message.user == by
             and message.text.strip()
             and not _META.fullmatch(shown(message.text))
         ):
@@ -80,7 +81,7 @@ def _quoted(messages: Sequence[Message], opening: str = "You said") -> Reply:
 
 def _summary(found: Found, situation: Situation) -> Reply | None:
     here = situation.here
-    said = _said_by_user(here)
+    said = _said_by_user(here, situation.by)
     if not here:
         return say("We have only just begun: there is nothing to sum up yet.")
     turns = len({m.turn for m in here if m.role == "user"})
@@ -102,7 +103,7 @@ def _last_time(found: Found, situation: Situation) -> Reply | None:
     if not earlier:
         return _in_short(situation)
     last = earlier[-1].conversation
-    said = _said_by_user([m for m in earlier if m.conversation == last])
+    said = _said_by_user([m for m in earlier if m.conversation == last], situation.by)
     if not said:
         return say("We only exchanged a few words last time.")
     return _quoted(said, "Last time you said")
@@ -122,7 +123,7 @@ def _in_short(situation: Situation) -> Reply:
 
 def _about(found: Found, situation: Situation) -> Reply | None:
     """Answer "what did we talk about": this conversation, or the last one when this has only begun."""
-    if _said_by_user(situation.here):
+    if _said_by_user(situation.here, situation.by):
         return _summary(found, situation)
     others = any(m.conversation != situation.conversation for m in situation.messages)
     others = others or any(recap.kind == "earlier" for recap in situation.recaps)
