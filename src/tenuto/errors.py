@@ -18,6 +18,7 @@
      |    +-- Superseded        a newer client took the controls
      |    +-- TooMuch           a limit was passed; says which
      |    |    +-- PoolTimeout
+     |    |    +-- RateLimited  too many requests; says how long to wait
      |    +-- ExportUnsupported what is imported is of a format or a version that this Tenuto does not know
      |    +-- MissingExtra      an optional dependency is not installed; says the command
      +-- Ownership              somebody else has the session
@@ -167,6 +168,15 @@ class PoolTimeout(TooMuch):
     """No session of the pool became free in time."""
 
     code = "pool_timeout"
+
+
+class RateLimited(TooMuch):
+    """Too many requests at once. Wait a while and ask again."""
+
+    code = "rate_limited"
+
+    retry_after: float = 1.0
+    """Seconds after which the same request is taken."""
 
 
 class ExportUnsupported(Refused):

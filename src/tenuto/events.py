@@ -131,6 +131,20 @@ class ConversationResumed(Event, frozen=True, kw_only=True, tag="conversation.re
 class ConversationEnded(Event, frozen=True, kw_only=True, tag="conversation.ended"):
     conversation: str
     reason: str
+    extract: bool = False
+    """Whether facts are to be found in it now: the host has an extractor, and the session learns."""
+
+
+class ConversationExtracted(Event, frozen=True, kw_only=True, tag="conversation.extracted"):
+    """A conversation that ended was read for facts. What was new in it stands next to this, in the same append."""
+
+    conversation: str
+    upto: int
+    """The last message that was there to be read."""
+    failed: str = ""
+    """Why it was not read: the code of an error, or `off`; empty when it was."""
+    again: float = 0.0
+    """When that is tried again, in seconds since 1970-01-01 UTC; 0 for never."""
 
 
 class ConversationSummarized(Event, frozen=True, kw_only=True, tag="conversation.summarized"):
@@ -210,6 +224,8 @@ class ReplyStarted(Event, frozen=True, kw_only=True, tag="reply.started"):
     """Whether it is spoken. A reply that is not is heard when it is delivered."""
     alarm: int = 0
     """The alarm that it tells of; 0 when it answers somebody."""
+    pace: float | None = None
+    """Words a minute that the user speaks, where the voice is to keep up with them; None for the voice's own pace."""
 
 
 class ReplySegment(Event, frozen=True, kw_only=True, tag="reply.segment"):
@@ -460,6 +476,7 @@ CATALOGUE: tuple[type[Event], ...] = (
     ConversationStarted,
     ConversationResumed,
     ConversationEnded,
+    ConversationExtracted,
     ConversationSummarized,
     SpeechStarted,
     SpeechEnded,

@@ -26,7 +26,21 @@ ENGINES = ("local", "text", "echo")
 """The engines that can be chosen by name."""
 
 
-class Price(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Named(msgspec.StructMeta):
+    """Makes settings from names that it knows, and from nothing else."""
+
+    def __call__(cls, *given: Any, **named: Any) -> Any:
+        if given:
+            raise InvalidConfig("Settings are given by name, such as store='memory:'.")
+        for name in named:
+            if name not in cls.__struct_fields__:
+                raise InvalidConfig(_unknown(name, cls.__struct_fields__), (name,))
+        return super().__call__(**named)
+
+
+class Price(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, metaclass=_Named
+):
     """What an engine costs, in USD."""
 
     heard_minute: float = 0.0
@@ -45,11 +59,11 @@ FREE = {name: Price() for name in ENGINES}
 """The engines that run on the host itself."""
 
 
-class TenutoConfig(msgspec.Struct, frozen=True, kw_only=True):
+class TenutoConfig(msgspec.Struct, frozen=True, kw_only=True, metaclass=_Named):
     """The settings of a host: one process and its live sessions.
 
     Raises:
-        InvalidConfig: A value is not accepted; the message names the key and says what is.
+        InvalidConfig: A key is not known, or a value is not accepted; the message names the key and says what is.
     """
 
     store: str = "sqlite:///tenuto.db"
@@ -84,12 +98,8 @@ class TenutoConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for key in self.__struct_fields__:
-            value = getattr(self, key)
-            if key == "prices":
-                value = _value(key, value, "`prices`")
-                msgspec.structs.force_setattr(self, key, value)
-            if not _accepts(key, value):
-                raise _refusal(key, value, f"`{key}`")
+            value = _value(key, getattr(self, key), f"`{key}`", strict=True)
+            msgspec.structs.force_setattr(self, key, value)
 
 
 def load(
@@ -135,8 +145,7 @@ def unknown_variables(environ: Mapping[str, str], known: tuple[str, ...] = ()) -
 
 
 def _from_file(path: Path) -> dict[str, Any]:
-    import difflib  # A program without a file of settings does not pay for reading one.
-    import tomllib
+    import tomllib  # A program without a file of settings does not pay for reading one.
 
     try:
         with path.open("rb") as file:
@@ -149,24 +158,30 @@ def _from_file(path: Path) -> dict[str, Any]:
         raise InvalidConfig(f"{path} is not TOML: {error}.") from None
     for key in found:
         if key not in TenutoConfig.__struct_fields__:
-            near = difflib.get_close_matches(key, TenutoConfig.__struct_fields__, n=1)
-            meant = f" Did you mean `{near[0]}`?" if near else ""
-            accepted = ", ".join(TenutoConfig.__struct_fields__)
-            raise InvalidConfig(
-                f"`{key}` in {path} is not a setting.{meant} Settings are: {accepted}."
-            )
+            fields = TenutoConfig.__struct_fields__
+            raise InvalidConfig(_unknown(key, fields, f" in {path}"), (key,))
     return found
 
 
-def _value(key: str, value: object, place: str) -> object:
-    """Return the value in the type of its key, whether it was written as text or as itself."""
+def _unknown(key: str, known: tuple[str, ...], place: str = "") -> str:
+    import difflib  # Only who errs pays for it.
+
+    near = difflib.get_close_matches(key, known, n=1)
+    meant = f" Did you mean `{near[0]}`?" if near else ""
+    return f"`{key}`{place} is not a setting.{meant} Settings are: {', '.join(known)}."
+
+
+def _value(key: str, value: object, place: str, *, strict: bool = False) -> object:
+    """Return the value in the type of its key, whether it was written as text or, as `strict` wants it, as itself."""
     if key == "allow" and isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     try:
-        if key == "prices" and isinstance(value, str):
+        if key == "prices" and isinstance(value, str) and not strict:
             value = msgspec.json.decode(value)
         kind = TenutoConfig.__annotations__[key]
-        converted: object = msgspec.convert(value, kind, strict=not isinstance(value, str))
+        converted: object = msgspec.convert(
+            value, kind, strict=strict or not isinstance(value, str)
+        )
     except (msgspec.ValidationError, msgspec.DecodeError):
         raise _refusal(key, value, place) from None
     if not _accepts(key, converted):
@@ -183,7 +198,9 @@ def _accepts(key: str, value: object) -> bool:
 
 def _refusal(key: str, value: object, place: str) -> InvalidConfig:
     place = place[0].upper() + place[1:]
-    return InvalidConfig(f"{place} cannot be {value!r}. Accepted: {_ACCEPTED[key][1]}.")
+    large = isinstance(value, int) and abs(value) >= 1 << 63
+    shown = "so large a number" if large else repr(value)
+    return InvalidConfig(f"{place} cannot be {shown}. Accepted: {_ACCEPTED[key][1]}.")
 
 
 def _is_store(url: str) -> bool:

@@ -147,3 +147,22 @@ def test_prices_come_from_a_file_a_variable_or_the_program(tmp_path: Path) -> No
 def test_prices_that_are_none_are_refused(prices: str) -> None:
     with pytest.raises(InvalidConfig, match=r"TENUTO_PRICES.*heard_minute"):
         load({}, {"TENUTO_PRICES": prices})
+
+
+def test_an_unknown_name_is_answered_in_python_too() -> None:
+    with pytest.raises(
+        InvalidConfig, match=r"`storee` is not a setting\. Did you mean `store`\?"
+    ) as caught:
+        TenutoConfig(storee="memory:")  # type: ignore[call-arg]
+    assert caught.value.fields == ("storee",)
+    with pytest.raises(InvalidConfig, match=r"`heard_minutes` is not a setting\. Did you mean"):
+        Price(heard_minutes=1)  # type: ignore[call-arg]
+    with pytest.raises(InvalidConfig, match="by name"):
+        TenutoConfig("memory:")  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("key", TenutoConfig.__struct_fields__)
+def test_every_setting_is_of_its_type(key: str) -> None:
+    for wrong in (None, 1j, object(), b"x"):
+        with pytest.raises(InvalidConfig, match=f"`{key}` cannot be"):
+            TenutoConfig(**{key: wrong})  # type: ignore[arg-type]

@@ -126,6 +126,8 @@ class Fake:
         for socket in list(self.sockets):
             if name == "drop":
                 await socket.close(1012)
+            if name == "rewind":
+                await self.send(socket, native.Rewind(**await request.json()))
             if name == "supersede":
                 await socket.close(native.CloseCode.SUPERSEDED)
         return JSONResponse({})

@@ -81,3 +81,17 @@ test('says when everything is sent', () => {
   clock.pass(500);
   assert.equal(drained, 1);
 });
+
+test('goes back again when the server has lost what it was sent', () => {
+  const { clock, sent, lane, speak } = bench();
+  lane.begin(0);
+  speak(10);
+  sent.length = 0;
+  assert.deepEqual([lane.place(4 * FRAME), lane.place(99 * FRAME)], [4 * FRAME, 10 * FRAME]);
+  lane.begin(4 * FRAME);
+  speak(2);
+  clock.pass(200);
+  assert.deepEqual(sent.map(({ offset }) => offset / FRAME), [4, 5, 6, 7, 8, 9, 10, 11]);
+  speak(1600);
+  assert.equal(lane.place(0), 112 * FRAME, 'the oldest that is kept');
+});

@@ -31,7 +31,7 @@ class Bench {
         },
       },
       Object.fromEntries(
-        ['state', 'attached', 'snapshot', 'event', 'live', 'tell', 'audio', 'hush', 'error', 'settled', 'changed'].map(
+        ['state', 'attached', 'snapshot', 'event', 'live', 'tell', 'audio', 'hush', 'rewind', 'error', 'settled', 'changed'].map(
           (name) => [name, take(name)],
         ),
       ),
@@ -410,4 +410,69 @@ test('skips what it does not know', async () => {
   bench.socket.onmessage({ data: 'not json' });
   assert.equal(bench.did('error').length, 1);
   assert.equal(bench.session.state, 'live');
+});
+
+test('shows another ticket when its credentials end, and comes back with a ticket later', async () => {
+  const bench = new Bench();
+  await bench.live();
+  bench.socket.give({ type: 'auth_soon', seconds: 60 });
+  bench.socket.give({ type: 'auth_soon', seconds: 59 });
+  await settle();
+  assert.deepEqual(bench.socket.sent.filter(({ type }) => type === 'auth'), [{ type: 'auth', ticket: 't2' }]);
+  bench.socket.give({ type: 'authorized', seconds: 7200 });
+  assert.equal(bench.session.state, 'live');
+  bench.socket.drop();
+  await bench.back();
+  assert.deepEqual(bench.socket.protocols, ['tenuto.v1', 'tenuto.t.t3']);
+});
+
+test('shares one ticket between all who want another one at once', async () => {
+  const bench = new Bench();
+  await bench.live();
+  await Promise.all(Array.from({ length: 20 }, () => bench.session.renew()));
+  assert.equal(bench.tickets, 2);
+});
+
+test('asks for another ticket again when the server was away, and not when it was refused', async () => {
+  const bench = new Bench();
+  await bench.live();
+  bench.failing = { status: 503 };
+  bench.socket.give({ type: 'auth_soon', seconds: 60 });
+  await settle();
+  assert.equal(bench.session.state, 'live');
+  bench.failing = null;
+  bench.clock.pass(5_000);
+  await settle();
+  assert.equal(bench.socket.sent.at(-1).type, 'auth');
+  bench.failing = { status: 401 };
+  bench.socket.give({ type: 'auth_soon', seconds: 60 });
+  await settle();
+  const asked = bench.tickets;
+  bench.failing = null;
+  bench.clock.pass(5_500);
+  await settle();
+  assert.equal(bench.tickets, asked, 'a refusal was not taken for an answer');
+});
+
+test('a ticket that comes when the connection is gone is of no use to the next one', async () => {
+  const bench = new Bench();
+  await bench.live();
+  const renewing = bench.session.renew();
+  bench.socket.drop();
+  await renewing;
+  await bench.back();
+  bench.socket.open();
+  assert.ok(!bench.sockets.some(({ sent }) => sent.some(({ type }) => type === 'auth')));
+});
+
+test('is asked for the microphone again, and says where it begins before it sends it', async () => {
+  const bench = new Bench();
+  await bench.live();
+  bench.socket.sent.length = 0;
+  bench.socket.give({ type: 'rewind', mic: 640 });
+  assert.deepEqual(bench.did('rewind'), [[640]]);
+  bench.session.rewound(960);
+  bench.session.audio(new ArrayBuffer(8));
+  assert.deepEqual(bench.socket.sent[0], { type: 'rewind', mic: 960 });
+  assert.equal(bench.socket.sent.length, 2);
 });

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,50 @@ def test_speech_is_shown_as_it_happens(page: Page, server: httpx.Client) -> None
     frames = seen(server, "audio")
     assert all(count == 320 for _, count in frames)
     assert [offset for offset, _ in frames] == list(range(0, 320 * len(frames), 320))
+
+
+def test_speech_is_sent_again_when_the_server_has_lost_its_engine(
+    page: Page, server: httpx.Client
+) -> None:
+    page.locator("#talk").click()
+    expect(page.locator("#partial")).to_have_text("my name is")
+    server.post("/_fake/rewind", json={"mic": 640})
+    expect(page.locator(".entry.user .text")).to_contain_text("my name is alice")
+    page.locator("#talk").click()
+    expect(page.locator("#talk")).to_have_attribute("aria-pressed", "false")
+    kinds = [next(iter(one)) for one in server.get("/_fake/seen").json()]
+    audio = [offset for offset, _ in seen(server, "audio")]
+    before = kinds[: kinds.index("rewind")].count("audio")
+    assert seen(server, "rewind") == [{"type": "rewind", "mic": 640}]
+    assert audio[:before] == list(range(0, 320 * before, 320))
+    again = audio[before:]
+    assert again == list(range(640, 640 + 320 * len(again), 320)) and len(again) > before
+
+
+def test_a_microphone_that_is_off_is_off_again_behind_what_is_sent_again(
+    page: Page, server: httpx.Client
+) -> None:
+    page.locator("#talk").click()
+    expect(page.locator("#partial")).to_have_text("my name is")
+    page.locator("#talk").click()
+    expect(page.locator("#talk")).to_have_attribute("aria-pressed", "false")
+    server.post("/_fake/rewind", json={"mic": 0})
+    deadline = time.monotonic() + 15
+    while len(stops(server)) < 2 and time.monotonic() < deadline:
+        page.wait_for_timeout(20)
+    first, second = stops(server)
+    assert second > first
+    kinds = [next(iter(one)) for one in server.get("/_fake/seen").json()]
+    assert "audio" in kinds[first:second]
+
+
+def stops(server: httpx.Client) -> list[int]:
+    """Return where, among all that the server was sent, the microphone was said to be off."""
+    return [
+        place
+        for place, one in enumerate(server.get("/_fake/seen").json())
+        if one.get("command", {}).get("do", {}).get("type") == "stop_listening"
+    ]
 
 
 def test_a_reply_grows_and_tells_heard_from_not_yet_heard(page: Page, server: httpx.Client) -> None:

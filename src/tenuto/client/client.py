@@ -8,8 +8,9 @@
                     ...
 
 What is acquired where, and released where: the task that connects, and through it the socket, by `__aenter__`, released by
-`close`; the two timers, for the core and for the loudspeaker, where they are armed, and by `close`. Items that nobody reads
-are bounded by `UNREAD`: the oldest go, and a `Missed` says how many.
+`close`; the task that gets another ticket, by whoever asks first, released by `close`; the two timers, for the core and for
+the loudspeaker, where they are armed, and by `close`. Items that nobody reads are bounded by `UNREAD`: the oldest go, and a
+`Missed` says how many.
 """
 
 import asyncio
@@ -23,10 +24,10 @@ from typing import Literal
 from urllib.parse import quote
 
 from tenuto.client import socket
-from tenuto.client.core import ClientCore, Close, Options, Send
+from tenuto.client.core import ClientCore, Close, Options, Renew, Send
 from tenuto.client.items import Answered, Item, Missed, State
 from tenuto.client.returning import typed_error
-from tenuto.errors import InvalidInput, SessionEnded, TenutoError
+from tenuto.errors import InvalidInput, RateLimited, SessionEnded, TenutoError
 from tenuto.ids import new_secret
 from tenuto.wire import native
 
@@ -38,6 +39,9 @@ PLAY_EVERY = 0.02
 """Seconds of audio that `play` is given at a time."""
 ANSWER_SECONDS = 5.0
 """Seconds that closing waits for commands that are unanswered."""
+
+RENEW_SECONDS = 5.0
+"""Seconds between two attempts to get another ticket while the client is attached."""
 
 TicketSource = Callable[[], Awaitable[str]]
 """Gets a fresh ticket. Raises a `TenutoError`: a `retryable` one is tried again later, another ends the client."""
@@ -94,6 +98,7 @@ class Client:
         self._socket: socket.Socket | None = None
         self._ear: _Ear | None = None
         self._task: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         """Set whenever something may be new for the task that connects."""
         self._waiting: dict[int, asyncio.Future[int]] = {}
@@ -141,9 +146,11 @@ class Client:
         for timer in (self._timer, self._player):
             if timer is not None:
                 timer.cancel()
-        task, self._task = self._task, None
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        tasks = [task for task in (self._task, self._renewing) if task is not None]
+        self._task = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(2 * socket.CLOSE_SECONDS):
                 while self._ears:
@@ -208,6 +215,28 @@ class Client:
         self._look_at_socket()
         core.hear(pcm, self._now())
         self._step()
+
+    async def renew(self) -> None:
+        """Show the server a fresh ticket, so that the attachment does not end. Callers at the same time share one.
+
+        The client does so by itself when the server says that the credentials end. Without a connection there is
+        nothing to renew: the next one is made with what it needs.
+
+        Raises:
+            InvalidInput: There is no `ticket_source`.
+            TenutoError: What the source says; a `retryable` one is tried again first, as long as the connection lasts.
+        """
+        core, source = self._entered(), self._ticket_source
+        if source is None:
+            raise InvalidInput("There is nothing to renew: this client has no `ticket_source`.")
+        renewing = self._begin_renewing(core, source)
+        try:
+            # Whoever gives up waiting leaves it to the others.
+            await asyncio.shield(renewing)
+        except asyncio.CancelledError:
+            if not renewing.cancelled():
+                raise
+            # The client was closed: there is nothing to renew any more.
 
     def online(self) -> None:
         """Tell it that the network is back: it tries at once."""
@@ -295,6 +324,7 @@ class Client:
                 core.give_up(error)
             else:
                 self._not_opened(core, None, error.code)
+                core.connect_at = max(core.connect_at or 0.0, self._now() + _pause(error))
             self._step()
             return
         ear = _Ear(self)
@@ -319,6 +349,27 @@ class Client:
             self._socket, self._ear = opened, ear
             core.opened(self._now())
             self._step()
+
+    def _begin_renewing(self, core: ClientCore, source: TicketSource) -> asyncio.Task[None]:
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.create_task(self._renew(core, source))
+            self._renewing.add_done_callback(_renewed)
+        return self._renewing
+
+    async def _renew(self, core: ClientCore, source: TicketSource) -> None:
+        attached = core.attached
+        while attached is not None and core.attached is attached:
+            try:
+                ticket = await source()
+            except TenutoError as error:
+                if not error.retryable:
+                    raise
+                await asyncio.sleep(max(RENEW_SECONDS, _pause(error)))
+                continue
+            if core.attached is attached:
+                core.authorize(ticket)
+                self._step()
+            return
 
     def _not_opened(self, core: ClientCore, code: int | None, reason: str) -> None:
         core.connect_at = self._now()
@@ -367,6 +418,8 @@ class Client:
                     self._socket.send_binary(data)
                 case Send(data=data) if self._socket is not None:
                     self._socket.send_text(data)
+                case Renew() if self._ticket_source is not None:
+                    self._begin_renewing(core, self._ticket_source)
                 case Close(code=code, reason=reason) if self._socket is not None:
                     self._socket.close(code, reason)
                     if core.state != "closed":
@@ -430,6 +483,15 @@ class _Ear:
     def lost(self) -> None:
         self.gone = True
         self._client.lose(self)
+
+
+def _renewed(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.warning("the credentials end, and there are no others: %s", type(error).__name__)
+
+
+def _pause(error: TenutoError) -> float:
+    return error.retry_after if isinstance(error, RateLimited) else 0.0
 
 
 async def _ticket(url: str, session: str, role: Literal["controller", "observer"]) -> str:

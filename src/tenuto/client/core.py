@@ -7,13 +7,14 @@ What it promises, whatever happens to connections:
 
 * every event is told once, in order; when the server cannot say what was missed, a `Restored` says so;
 * every command is carried out once, or refused once; one that was not answered is sent again;
-* what the microphone heard in the last 30 s is sent again from where the server has dealt with it; speech that is known to
-  have been lost beyond that is complained of, so that it can be said again;
+* what the microphone heard in the last 30 s is sent again from where the server has dealt with it, after a lost connection and
+  after a lost engine; speech that is known to have been lost beyond that is complained of, so that it can be said again;
 * the server knows to the sample what came out of the loudspeaker.
 
 Bounded: 256 commands, 30 s of microphone, 60 s of loudspeaker, `EARLY` audio frames before the rate is known.
 """
 
+import contextlib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,7 +37,7 @@ from tenuto.client.loudspeaker import Loudspeaker
 from tenuto.client.microphone import Microphone
 from tenuto.client.outbox import Outbox
 from tenuto.client.returning import CloseClass, Returning, close_class, final_error, typed_error
-from tenuto.errors import InvalidAudio, InvalidInput, SessionEnded, TenutoError
+from tenuto.errors import InvalidAudio, InvalidInput, SessionEnded, TenutoError, TooMuch
 from tenuto.events import ReplyCut, ReplyStarted, SpeechEnded
 from tenuto.wire import native
 
@@ -85,6 +86,11 @@ class Close:
     reason: str
 
 
+@dataclass(frozen=True)
+class Renew:
+    """Get a fresh ticket and hand it to `authorize`: what the client was let in for ends."""
+
+
 class ClientCore:
     """One client of one session. Begin by connecting, at `connect_at`, and calling `opened`."""
 
@@ -120,14 +126,18 @@ class ClientCore:
         """The sample at which speech began that was not understood before its host was gone; None when there is none."""
         self._goes_on = 0
         """The sample from which this connection has been sent the microphone."""
+        self._stopped: int | None = None
+        """The sample at which the user said that the microphone is off; None when they never did."""
+        self._stops_again = False
+        """Whether to say so again once all of it is sent: some of what was said before was behind it."""
         self._early: list[bytes] = []
-        self._output: list[Send | Close] = []
+        self._output: list[Send | Close | Renew] = []
         self._items: list[Item] = []
         self._answers: list[Answer] = []
 
     # -------------------------------------------------------------------------------------------------------- what comes out
 
-    def output(self) -> list[Send | Close]:
+    def output(self) -> list[Send | Close | Renew]:
         """Return what is to be done with the socket, in order. Each is returned once."""
         output, self._output = self._output, []
         return output
@@ -185,7 +195,7 @@ class ClientCore:
                 token=self._token if self._showed_token else "",
                 have=native.Have(epoch=self.epoch, position=self.position) if self.epoch else None,
                 heard=self.loudspeaker.heard,
-                mic=native.Mic(stream=mic.stream, rate=mic.rate) if mic is not None else None,
+                mic=native.Mic(stream=mic.stream, rate=mic.rate, rewinds=True) if mic else None,
                 loudspeaker=None if speaker is None else native.Loudspeaker(rate=speaker or None),
             )
         )
@@ -244,11 +254,23 @@ class ClientCore:
                 self.loudspeaker.hush(reply)
             case native.Tell(kind=kind, body=body):
                 self._items.append(Told(kind, body))
+            case native.AuthSoon():
+                self._output.append(Renew())
+            case native.Authorized():
+                # Its end has not moved: it would be refused.
+                self._token = ""
             case native.Moved(url=url, after=after):
                 self.url, self._moved = url, after
             case native.Error(code=code, message=text):
                 self._said = typed_error(code, text)
                 self._items.append(Complained(code, text))
+            case native.Rewind(mic=mic) if self._talks:
+                self._go_on(mic)
+                self._message(native.Rewind(mic=self._goes_on))
+                self._admit_lost_speech()
+                self._pump(now)
+            case native.Rewind():
+                pass
             case native.Beat(mic=safe):
                 if self._unheard is not None and self._unheard < safe:
                     self._unheard = None
@@ -285,6 +307,9 @@ class ClientCore:
         if isinstance(do, native.StopReply) and do.heard is None and heard is not None:
             do = native.StopReply(heard=heard.seconds)
         number = self.outbox.add(do)
+        if isinstance(do, native.StopListening) and self.microphone is not None:
+            self._stopped = self.microphone.offset
+            self._stops_again = self.microphone.waiting > 0
         self._send_commands(now)
         return number
 
@@ -320,6 +345,11 @@ class ClientCore:
                 self._message(native.Beat(position=self.position))
             self._send_commands(now)
             self._pump(now)
+
+    def authorize(self, ticket: str) -> None:
+        """Show the server a fresh ticket, so that this attachment goes on. Without one, nothing happens."""
+        if self._attached is not None:
+            self._message(native.Auth(ticket=ticket))
 
     def online(self, now: float) -> None:
         """The network is back: try at once."""
@@ -365,12 +395,17 @@ class ClientCore:
         early, self._early = self._early, []
         for frame in early:
             self.binary(frame, now)
-        if self.microphone is not None:
-            self._goes_on = self.microphone.rewind(message.mic)
+        self._go_on(message.mic)
         self.outbox.begin(message.commands, now)
         # What was said comes first: it is older than what was typed meanwhile, or as old.
         self._pump(now)
         self._send_commands(now)
+
+    def _go_on(self, sample: int) -> None:
+        """Send the microphone from this sample on."""
+        if (microphone := self.microphone) is not None:
+            self._goes_on = microphone.rewind(sample)
+            self._stops_again = self._goes_on < microphone.offset == self._stopped
 
     def _event(self, position: int, body: bytes, now: float) -> None:
         if position <= self.position:
@@ -409,6 +444,12 @@ class ClientCore:
             self._pumped_at = now
             for frame in self.microphone.frames(ROOM - self.congestion):
                 self._output.append(Send(frame, binary=True))
+            if self._stops_again and not self.microphone.waiting:
+                self._stops_again = False
+                if self._stopped == self.microphone.offset:
+                    with contextlib.suppress(TooMuch):
+                        self.outbox.add(native.StopListening())
+                    self._send_commands(now)
 
     def _drop(self, reason: str, now: float) -> None:
         """Give up a socket that is of no use, and come back."""

@@ -1,6 +1,6 @@
 """The REST side of a server: sessions and their history, and tickets to attach with."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
@@ -9,10 +9,12 @@ import httpx
 import msgspec
 
 from tenuto.client.returning import typed_error
-from tenuto.errors import StoreUnavailable, TenutoError
+from tenuto.errors import RateLimited, StoreUnavailable, TenutoError
 
 SECONDS = 30.0
 """Seconds that a request may take."""
+IMPORT_SECONDS = 600.0
+"""Seconds that an import may take."""
 
 T = TypeVar("T")
 
@@ -30,6 +32,8 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     position: int = 0
     """The journal's head."""
     ended: bool = False
+    life: str = "parked"
+    """`live` while a server has it, `parked`, or `ended`."""
 
 
 class Sessions(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +74,14 @@ class Ticket(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds."""
     url: str = ""
     """The WebSocket to open."""
+
+
+class _Settings(msgspec.Struct):
+    version: int
+
+
+class _Imported(msgspec.Struct):
+    session_ids: list[str]
 
 
 class _Problem(msgspec.Struct):
@@ -167,6 +179,40 @@ class Rest:
 
         return fresh
 
+    async def update_config(self, session_id: str, changes: Mapping[str, Any]) -> int:
+        """Change settings of a session by name: all of them, or none. Returns the version of the settings."""
+        path = _path(session_id, "config")
+        return (await self._call(_Settings, "PATCH", path, json=dict(changes))).version
+
+    async def import_sessions(
+        self,
+        data: AsyncIterable[bytes],
+        *,
+        users: Mapping[str, str] | None = None,
+        session_id: str | None = None,
+        kind: str = "",
+    ) -> list[str]:
+        """Import sessions and return their ids.
+
+        Args:
+            data: An export, as it comes, or what others keep.
+            users: Users by the names that they had.
+            session_id: The id of the session, where there is just one.
+            kind: `chat`, `map`, `record` or `structure`; found out when empty.
+        """
+        renamed = [f"{old}={new}" for old, new in (users or {}).items()]
+        query = {"user_map": renamed, "session_id": session_id, "kind": kind}
+        made = await self._call(
+            _Imported,
+            "POST",
+            "/sessions/import",
+            params={name: value for name, value in query.items() if value} or None,
+            content=data,
+            headers={"Content-Type": "application/jsonl"},
+            timeout=IMPORT_SECONDS,
+        )
+        return made.session_ids
+
     async def end(self, session_id: str, reason: str = "user") -> None:
         """End a session. Its history stays."""
         await self._request("POST", _path(session_id, "end"), json={"reason": reason})
@@ -196,7 +242,13 @@ class Rest:
             problem = msgspec.json.decode(response.content, type=_Failure).error
         except msgspec.MsgspecError:
             problem = _Problem(code="error", message=f"HTTP {response.status_code}")
-        raise typed_error(problem.code, problem.message)
+        refused = typed_error(problem.code, problem.message)
+        if (
+            isinstance(refused, RateLimited)
+            and (pause := response.headers.get("retry-after", "")).isdigit()
+        ):
+            refused.retry_after = float(pause)
+        raise refused
 
 
 def _path(session_id: str, verb: str = "") -> str:

@@ -16,6 +16,7 @@ from tenuto.errors import ConversationNotFound, InvalidInput, TooMuch
 from tenuto.session import analytics as fold
 from tenuto.session import memory
 from tenuto.session.analytics import MOST_METRICS, Analytics, Tally, Usage
+from tenuto.session.checked import checked
 from tenuto.session.desk import Desk, Receipt
 from tenuto.settings import FREE, Price
 
@@ -174,6 +175,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """How full the session's own memory is, 0 to 1."""
 
 
+@checked
 class AnalyticsPart:
     """The analytics of one session, live.
 
@@ -267,10 +269,8 @@ def tracked(state: "State", name: str, value: float, at: float) -> list[e.Event]
         InvalidInput: The name or the value is wrong.
         TooMuch: The session has `MOST_METRICS` other names already.
     """
-    if not isinstance(name, str) or not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
+    if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
         raise InvalidInput(f"The name of a metric has 1 to {LONGEST_NAME} printable characters.")
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidInput(f"The value of the metric {name!r} is a number, such as 1 or 4.5.")
     # A comparison that a number that is none does not pass.
     if not -LARGEST_VALUE <= value <= LARGEST_VALUE:
         raise InvalidInput(

@@ -10,6 +10,7 @@ from tenuto.errors import InvalidInput, NotAllowed, NotAuthenticated, TenutoErro
 from tenuto.ids import new_secret
 from tenuto.session import ports, resume, shares, stimuli
 from tenuto.session.driver import Driver
+from tenuto.session.fold import Client
 from tenuto.session.live_desk import LiveDesk
 from tenuto.session.viewing import Lens, Viewer
 
@@ -33,10 +34,14 @@ class Joining:
     """Reply, and seconds of it that it has played."""
     mic: tuple[str, int] | None = None
     """Microphone stream and its rate in Hz."""
+    again: Callable[[int], None] | None = None
+    """Asks the client to send its microphone again from a sample on, and to say when it does; None when it cannot."""
     voice: bool = False
     """Whether replies are spoken to it."""
     resumable: bool = True
     """Whether it is given a resume token."""
+    binding: str = ""
+    """What its resume token ends with: what it was let in for, for whoever reads that when it comes back."""
     share: int = 0
     """The share that it looks through: it is an observer named `share:N`, sees what the share shows, and comes back by the
     share alone. 0 when it is the session's own user's.
@@ -127,8 +132,12 @@ class Attachment:
 
     def safe_microphone(self) -> int:
         """Return the sample of its microphone before which nothing can be lost any more."""
-        speech = self.driver.core.state.speech
-        return self.microphone.safe(speech.offset if speech is not None else None)
+        return self.driver.safe_microphone()
+
+    def rewound(self) -> None:
+        """What the client sends of its microphone from now on is what it was asked to send again."""
+        if self.is_controller:
+            self.microphone.rewound()
 
     def command(
         self,
@@ -230,15 +239,18 @@ async def attach(driver: Driver, joining: Joining, listener: ports.Listener) -> 
             raise NotAuthenticated("The resume token is not valid any more. Get a ticket.")
     epoch, position = joining.have or ("", 0)
     plan = resume.plan(state, epoch, position)
-    token = new_secret() if joining.resumable else ""
+    resumable = joining.resumable and not _is_in_disguise(
+        state.clients.get(joining.client), joining
+    )
+    token = new_secret() + joining.binding if resumable else ""
     microphone = driver.microphone
     goes_on = 0
     if joining.mic is not None:
         stream, _ = joining.mic
         if microphone.stream == stream and microphone.alive:
             goes_on = microphone.heard
-        elif state.mic == stream:
-            goes_on = state.mic_until
+        else:
+            goes_on = state.mics.get(stream, 0)
 
     head = driver.receive(
         stimuli.Join(
@@ -247,6 +259,7 @@ async def attach(driver: Driver, joining: Joining, listener: ports.Listener) -> 
             transport=joining.transport,
             voice=joining.voice,
             mic=joining.mic[0] if joining.mic else "",
+            left=microphone.heard,
             token=resume.digest(token) if token else "",
             shown=resume.digest(joining.token) if joining.token else "",
             heard=joining.heard,
@@ -255,21 +268,34 @@ async def attach(driver: Driver, joining: Joining, listener: ports.Listener) -> 
     )
     attachment = Attachment(driver, state.attachments, joining)
     attachment.token, attachment.mode, attachment.after = token, plan.mode, plan.after
-    attachment.head, attachment.mic = head, goes_on
+    attachment.head = head
     attachment._told_live, attachment.lens = driver.durable, lens
     if plan.mode == "snapshot":
         view = resume.view(state, core.status)
         attachment.snapshot = msgspec.json.encode(view if lens is None else lens.view(view))
         attachment.after = head
     if joining.role == "controller" and joining.mic is not None:
-        microphone.start(joining.mic[0], joining.mic[1], goes_on)
+        microphone.start(joining.mic[0], joining.mic[1], goes_on, joining.again)
     if joining.role == "controller":
         driver.there = None
     driver.add(attachment.number, listener)
     await driver.commit(head)
     if joining.role == "controller":
         await driver.find_place()
+    if joining.mic is not None and attachment.is_controller:
+        # A link that was lost meanwhile has moved it.
+        attachment.mic = microphone.heard
+        microphone.rewound()
     return attachment
+
+
+def _is_in_disguise(known: Client | None, joining: Joining) -> bool:
+    """Tell whether it is an observer that calls itself what a controller is called, and cannot prove to be that one: a
+    resume token would give it the controls, and take them from the other.
+    """
+    if joining.role != "observer" or joining.token or known is None:
+        return False
+    return not known.observes
 
 
 def _lens(driver: Driver, share: int) -> Lens:

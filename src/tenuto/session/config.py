@@ -18,6 +18,7 @@ from uuid import uuid4
 from tenuto import events as e
 from tenuto.errors import InvalidConfig
 from tenuto.session import policy
+from tenuto.session.ports import is_text
 from tenuto.session.regions import REGIONS
 
 if TYPE_CHECKING:
@@ -96,6 +97,8 @@ class SessionConfig:
     """ISO 3166 code of the country whose phone numbers and national ids are looked for."""
 
     def __new__(cls, *args: Any, **given: Any) -> Self:
+        if args:
+            raise InvalidConfig("Settings are given by name, such as voice='alloy'.")
         if not given.keys() <= set(NAMES):
             refuse_wrong(given)
         made = super().__new__(cls)
@@ -154,8 +157,8 @@ def refuse_wrong(values: Mapping[str, Any]) -> None:
             problems[name] = _unknown(name)
         elif not _accepts(name, value):
             problems[name] = (
-                f"`{name}` cannot be {_shown(value)}. Accepted: {_ACCEPTED[name][1]}."
-                + _meant(str(value), _CHOICES.get(name, tuple)())
+                f"`{name}` cannot be {shown(value)}. Accepted: {_ACCEPTED[name][1]}."
+                + (_meant(value, _CHOICES.get(name, tuple)()) if isinstance(value, str) else "")
             )
     if problems:
         raise InvalidConfig(" ".join(problems.values()), tuple(problems))
@@ -164,15 +167,18 @@ def refuse_wrong(values: Mapping[str, Any]) -> None:
 def _accepts(name: str, value: object) -> bool:
     try:
         return _ACCEPTED[name][0](value)
-    except TypeError:
+    except (TypeError, OverflowError):
         return False
 
 
-def _unknown(name: str) -> str:
-    return f"`{name}` is not a setting.{_meant(name, NAMES)} Settings are: {', '.join(NAMES)}."
+def _unknown(name: object) -> str:
+    return f"`{name}` is not a setting.{_meant(str(name), NAMES)} Settings are: {', '.join(NAMES)}."
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return a value that was refused, as a message has it."""
+    if isinstance(value, int) and abs(value) >= 1 << 63:
+        return "so large a number"
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:50]}... ({len(text)} characters)"
 
@@ -190,7 +196,7 @@ def _is_id(value: Any) -> bool:
 
 
 def _is_text(longest: int) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, str) and len(value) <= longest
+    return lambda value: is_text(value) and len(value) <= longest
 
 
 def _is_whole(most: int) -> Callable[[Any], bool]:
@@ -287,6 +293,9 @@ _CHOICES: dict[str, Callable[[], Iterable[str]]] = {
 
 # ---------------------------------------------------------------------------------------------------------------- layers
 
+RUNNING = "Of a running session: "
+"""What a refusal of a live change begins with."""
+
 
 def build(changes: Mapping[str, Any]) -> SessionConfig:
     """Return the settings that these differences from the defaults make.
@@ -327,7 +336,7 @@ def layer(settings: SessionConfig | Mapping[str, Any], where: str = "") -> dict[
     if not isinstance(settings, Mapping):
         raise InvalidConfig(
             f"{where}settings are a SessionConfig, or some of them by name such as {{'temperature': 0.3}}, "
-            f"not {_shown(settings)}."
+            f"not {shown(settings)}."
         )
     try:
         refuse_identity(settings)
@@ -425,7 +434,7 @@ def change(state: "State", changes: Mapping[str, Any], at: float, cause: str = "
     Raises:
         InvalidConfig: Names are unknown, values are wrong, or a setting cannot change any more.
     """
-    wanted = layer(changes, "Of a running session: ")
+    wanted = layer(changes, RUNNING)
     now = settings_of(effective(state))
     # What an open conversation sets for itself holds only as long as it is open: whoever says the same means it for good.
     later = settings_of(_understood(state, {**state.config, **state.live}))

@@ -5,12 +5,14 @@ know comes from the journal.
 """
 
 import asyncio
+from collections import deque
 from typing import Literal
 
 from tenuto import events as e
 from tenuto.errors import EngineLost, IllegalEvent, InvalidAudio, InvalidInput, TenutoError
 from tenuto.session import ports, stimuli
 from tenuto.session.driver import Driver
+from tenuto.session.microphone import EARLY_SECONDS
 from tenuto.session.state import Link
 
 RATES = (8_000, 48_000)
@@ -37,6 +39,8 @@ class Connecting:
         """Of the microphone, in Hz; 0 when it was never on."""
         self._offset = 0
         """The sample of its stream after the last one that it gave."""
+        self._kept: deque[tuple[int, bytes]] = deque()
+        """What a link that is lost would take along, with its offsets: what is being said, `EARLY_SECONDS` of it at most."""
         driver.watchers.append(self._take)
 
     @property
@@ -77,7 +81,8 @@ class Connecting:
             stream = f"python:{driver.core.state.position}"
             position = driver.receive(stimuli.Listen(on=True, mic=stream))
             self._rate, self._offset = rate, 0
-            driver.microphone.start(stream, rate, 0)
+            self._kept.clear()
+            driver.microphone.start(stream, rate, 0, self._again)
             await driver.commit(position)
         try:
             await self._ready()
@@ -89,7 +94,6 @@ class Connecting:
         """Close the microphone. What was said so far is all, and is answered."""
         driver = self._driver
         if driver.error is None and driver.core.listening:
-            driver.microphone.stop()
             await driver.commit(driver.receive(stimuli.Listen(on=False)))
 
     def hear(self, pcm: bytes | bytearray | memoryview) -> None:
@@ -103,11 +107,28 @@ class Connecting:
             raise self._driver.error
         if not self._driver.core.listening:
             raise IllegalEvent("The session does not listen. Start listening first.")
+        if type(pcm) is not bytes and not isinstance(pcm, (bytearray, memoryview)):
+            raise InvalidAudio("A frame is bytes: samples of 16 bits.")
         samples, rest = divmod(len(pcm), 2)
         if rest:
             raise InvalidAudio("A frame has whole samples of 16 bits: an even number of bytes.")
         offset, self._offset = self._offset, self._offset + samples
         self._driver.microphone.hear(pcm, offset)
+        kept, oldest = self._kept, self._offset - EARLY_SECONDS * self._rate
+        kept.append((offset, bytes(pcm)))
+        oldest = max(oldest, self._driver.safe_microphone())
+        while kept and kept[0][0] + len(kept[0][1]) // 2 <= oldest:
+            kept.popleft()
+
+    def _again(self, sample: int) -> None:
+        """A link was lost: have the next one hear what was said from this sample on."""
+        microphone = self._driver.microphone
+        microphone.rewound()
+        for offset, pcm in self._kept:
+            if offset + len(pcm) // 2 > sample:
+                microphone.hear(pcm, offset)
+        if not self._driver.core.listening:
+            self._driver.receive(stimuli.Hold())
 
     async def _ready(self) -> None:
         while (link := self._driver.core.link) is not Link.READY:
@@ -127,6 +148,9 @@ class Connecting:
         self._waiting.clear()
 
     def _take(self, row: ports.Row, event: e.Event) -> None:
+        known = isinstance(event, e.SpeechEnded) and event.reason != "lost"
+        if known and not self._driver.core.listening:
+            self._kept.clear()
         if self._waiting and isinstance(event, e.EngineReady | e.EngineLost | e.SessionPaused):
             waiting, self._waiting = self._waiting, []
             for change in waiting:

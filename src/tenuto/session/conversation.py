@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tenuto import events as e
 from tenuto.errors import IllegalEvent
 from tenuto.session import history, stimuli
+from tenuto.session.checked import checked
 from tenuto.session.history import ConversationInfo
 from tenuto.session.ports import Message
 
@@ -18,6 +19,7 @@ PAGE = 1_000
 """Messages of the session that are read at a time to find those of one conversation."""
 
 
+@checked
 class Conversation:
     """One dialogue of a session. Await it for durability; use it with `async with` to have it end at the end of the block.
 
@@ -122,8 +124,10 @@ class Conversation:
             limit: How many messages, 1 or more.
 
         Raises:
+            InvalidInput: `limit` is below 1.
             TenutoError: Something has not become durable, or the store does not answer.
         """
+        history.need_limit(limit)
         await self.session.commit()
         known = self.session.driver.core.state.conversations[self.conversation_id]
         wanted = min(limit, known.messages)

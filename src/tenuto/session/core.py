@@ -120,10 +120,14 @@ class SessionCore:
         self.playback: Playback | None = None
         self.mic, self.client = "", ""
         """The microphone and the id of the client that had the controls last: it may be gone when it is known what it said."""
+        self._left = 0
+        """The sample at which somebody else took over from the stream of the open speech."""
         self.listening = False
         """Whether the program that holds the session has a microphone open."""
         self.elsewhere: Sequence[ports.Memory] = ()
         """What the user's other sessions know; kept up to date by the driver."""
+        self.extracts = False
+        """Whether the host has facts found in conversations that have ended."""
         self._config: tuple[tuple[int, str], SessionConfig] | None = None
         self._opened_with = 0
         """The version of the settings that the link was opened with."""
@@ -133,6 +137,8 @@ class SessionCore:
         self._asked = 0
         """The turn whose answer the link is making, an alarm's with a minus; 0 while it makes none."""
         self._failures = 0
+        self._unheard = False
+        """Whether something was said that a link took along, and no other link has heard yet."""
         self._at = 0.0
         self._events: list[e.Event] = []
         self._durable: list[effects.Durable] = []
@@ -259,6 +265,10 @@ class SessionCore:
         )
         if s.role != "controller":
             return
+        if state.speech is not None and state.speech.mic != s.mic:
+            # It goes on in no stream that will be heard.
+            self._left = s.left
+            self._finish()
         self.mic, self.client, self.listening = s.mic, s.client, False
         if s.opens and not state.conversation:
             self._emit(e.ConversationStarted(at=at, conversation=self._free_name()))
@@ -308,7 +318,11 @@ class SessionCore:
         self._ring()
 
     def _hold(self, s: Hold) -> None:
-        if self.state.speech is not None and self.link is Link.READY:
+        self._finish()
+
+    def _finish(self) -> None:
+        """What was said so far is all. The engine may not have told of it yet: what waits for a link is heard first."""
+        if self.link not in (Link.CLOSED, Link.FAILED):
             self._durable.append(effects.ToEngine(ports.Finish()))
 
     def _start_conversation(self, s: StartConversation) -> None:
@@ -362,8 +376,11 @@ class SessionCore:
         self._lose_speech()
         if known.unsummarized >= (1 if known.parent else WORTH_SUMMARY):
             self._summarize(name)
+        extract = self.extracts and memory.setting(self.state, "enable_learning")
         self._emit(
-            e.ConversationEnded(at=self._at, conversation=name, reason=s.reason, cause=s.cause)
+            e.ConversationEnded(
+                at=self._at, conversation=name, reason=s.reason, extract=extract, cause=s.cause
+            )
         )
         for event in memory.end_conversation(self.state, name, self._at):
             self._emit(event)
@@ -480,9 +497,9 @@ class SessionCore:
     def _listen(self, s: Listen) -> None:
         state = self.state
         if not s.on:
-            self.listening = False
-            if state.speech is not None and self.link is Link.READY:
-                self._durable.append(effects.ToEngine(ports.Finish()))
+            if self.listening:
+                self.listening = False
+                self._finish()
             return
         if not self.capabilities.listens:
             raise IllegalEvent(f"The {self.capabilities.name} engine does not listen.")
@@ -570,6 +587,7 @@ class SessionCore:
         if self.state.speech is not None or not self.state.conversation:
             return
         self._quit("barge_in")
+        self._unheard = False
         turn = self.state.turns + 1
         self._emit(e.SpeechStarted(at=self._at, turn=turn, mic=self.mic, offset=event.offset))
 
@@ -581,11 +599,11 @@ class SessionCore:
         if speech is None:
             return
         text = event.text.strip()[:LONGEST_TEXT]
-        # A client that took over in the middle of the speech has brought its own stream: `until` is in that.
-        mic = self.mic or speech.mic
+        # A client that took over in the middle of the speech has brought its own stream: `event.until` is in that.
+        until = event.until if speech.mic == self.mic else self._left or event.until
         self._emit(
             e.SpeechEnded(
-                at=self._at, turn=speech.turn, mic=mic, until=event.until, reason=event.reason
+                at=self._at, turn=speech.turn, mic=speech.mic, until=until, reason=event.reason
             )
         )
         if text:
@@ -684,6 +702,7 @@ class SessionCore:
 
     def _failed(self, event: ports.Failed) -> None:
         self.link = next_link(self.link, LinkSignal.LOST)
+        self._unheard |= self.state.speech is not None and self.state.life is Life.LIVE
         self._lose_speech()
         self._emit(e.EngineLost(at=self._at, link=self.link_number, reason=event.reason))
         self._failures += 1
@@ -693,11 +712,16 @@ class SessionCore:
         if self._failures <= RETRIES:
             self._ask()
             self._ring()
-            if self.voice or self.listening:
+            if self.voice or self.listening or self._unheard:
                 self._need_engine()
-        elif self.state.turn is Turn.THINKING:
+            return
+        if self.state.turn is Turn.THINKING:
             message = "The engine could not be reached. Say it again to try once more."
             self._emit(e.ErrorRaised(at=self._at, code="engine_lost", message=message))
+        if self._unheard:
+            self._unheard = False
+            message = "What you said last was lost: the engine could not be reached. Say it again."
+            self._emit(e.ErrorRaised(at=self._at, code="speech_lost", message=message))
 
     # ------------------------------------------------------------------------------------------------------------- the pieces
 
@@ -815,7 +839,7 @@ class SessionCore:
         """What somebody else than the session's user is answered from: nothing sensitive, and nothing of other sessions."""
         all_of_it = context.build(self.state, self.config, self._at)
         memories = tuple(memory for memory in all_of_it.memories if not memory.sensitive)
-        return msgspec.structs.replace(all_of_it, memories=memories, given={})
+        return msgspec.structs.replace(all_of_it, memories=memories, given={}, guest=True)
 
     def _ask(self) -> None:
         """Ask for an answer to everything that is owed one."""
@@ -847,9 +871,10 @@ class SessionCore:
 
     def _speak(self, reply: int, index: int, text: str, last: bool) -> None:
         self._need_engine()
-        self._durable.append(
-            effects.ToEngine(ports.Speak(reply=reply, index=index, text=text, last=last))
-        )
+        assert self.state.reply is not None
+        pace = self.state.reply.pace
+        speak = ports.Speak(reply=reply, index=index, text=text, last=last, pace=pace)
+        self._durable.append(effects.ToEngine(speak))
 
     def _go_on(self, *, greets: bool = True) -> None:
         """Somebody is there: open the engine, and go on with what waits for them."""
@@ -940,10 +965,11 @@ class SessionCore:
                 conversation=state.conversation,
                 aloud=aloud,
                 alarm=alarm,
+                pace=preferences.style(state, self.config).pace if aloud else None,
             )
         )
         self.playback = Playback(state.replies) if aloud else None
-        self._failures = 0
+        self._failures, self._unheard = 0, False
 
     def _end_reply(self, heard: float) -> None:
         reply = self.state.reply

@@ -18,6 +18,7 @@ import msgspec
 from tenuto import events as e
 from tenuto.errors import TenutoError
 from tenuto.session import fold, ports
+from tenuto.session.checked import checked
 from tenuto.session.config import SessionConfig
 from tenuto.session.driver import Driver
 from tenuto.session.state import Link, Status
@@ -229,6 +230,7 @@ def hints(
     return found
 
 
+@checked
 class DebugPart:
     """`session.debug`: what the session does, and what may be the matter.
 

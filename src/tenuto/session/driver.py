@@ -32,7 +32,7 @@ from tenuto.session import effects, fold, history, ports, stimuli
 from tenuto.session.microphone import Microphone
 from tenuto.session.past import Past
 from tenuto.session.player import FRAME, Player
-from tenuto.session.state import Life, Status, Turn
+from tenuto.session.state import Life, Link, Status, Turn
 from tenuto.text import spoken
 
 log = logging.getLogger("tenuto.session")
@@ -444,7 +444,7 @@ class Driver:
             engine = self._make_engine(opening.voice)
         except TenutoError as error:
             log.error("no engine: %s", error.message)
-            self._try(stimuli.FromEngine(link=number, event=ports.Failed(reason=error.code)))
+            self._take(number, ports.Failed(reason=error.code))
             return
         rate = engine.capabilities.speaks or self.microphone.rate or 16_000
         link = _Link(number, engine, Player(rate, self.core), self)
@@ -500,15 +500,32 @@ class Driver:
                     seconds=max(0.0, (until - self._speech_from) / rate),
                 )
             case ports.Failed():
-                self.microphone.disconnect()
+                link.lose()
+                self.microphone.lose(self.safe_microphone())
                 log.warning("session %s: engine lost: %s", self.core.state.session, event.reason)
             case _:
                 pass
-        self._try(stimuli.FromEngine(link=link.number, event=event))
+        self._take(link.number, event)
         if isinstance(event, ports.Ready):
-            link.ready()
+            # What was said is older than what is asked: the end of a speech comes after it.
             self.microphone.ready()
+            link.ready()
         self.tell_status()
+
+    def _take(self, link: int, event: ports.EngineEvent) -> None:
+        self._try(stimuli.FromEngine(link=link, event=event))
+        if isinstance(event, ports.Failed) and self.core.link is Link.FAILED:
+            # No other link is opened to hear it.
+            self.microphone.forget()
+
+    def safe_microphone(self) -> int:
+        """Return the sample of the microphone before which nothing that was said can be lost any more."""
+        state, stream = self.core.state, self.microphone.stream
+        began = None
+        if state.speech is not None:
+            # Somebody may have taken over in the middle of it, with a stream of their own.
+            began = state.speech.offset if state.speech.mic == stream else 0
+        return max(self.microphone.safe(began), state.mics.get(stream, 0))
 
     def _tell_partial(self, text: str) -> None:
         """Show what was heard so far, as it may be stored; nothing when it cannot be made so."""
@@ -684,6 +701,10 @@ class _Link:
     def ready(self) -> None:
         self._is_ready = True
         self._flush()
+
+    def lose(self) -> None:
+        """Send nothing any more: what is still asked of it is asked of the next one too."""
+        self._is_ready = False
 
     def _flush(self) -> None:
         """Send what waits, up to the first request that something has to be read for."""

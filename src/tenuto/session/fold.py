@@ -34,6 +34,12 @@ SUMMARIES = 100
 """Conversations that are remembered with a whole summary: those that were used last. Of the others a few words are kept."""
 KEYS = 256
 """Keys of injected messages that the state remembers; the oldest go first."""
+TO_READ = 100
+"""Conversations that wait until facts are found in them; of more the oldest are not read."""
+READING = 120.0
+"""Seconds that the host which has the session has for that, before any host has to load the session for it."""
+MICS = 8
+"""Microphone streams of which it is remembered how much was dealt with."""
 OLD_TOKENS = 8
 """Resume tokens of one client that are recognised as used before."""
 
@@ -66,6 +72,17 @@ class Conversation(msgspec.Struct):
     """Messages after that."""
     inherited: str = ""
     """Of a branch: what was said before the fork, in short. It stays as it was then."""
+    extracted: int = 0
+    """The last message that facts were looked for in."""
+
+
+class ToRead(msgspec.Struct, kw_only=True):
+    """A conversation that ended, and in which no facts were looked for yet."""
+
+    since: float
+    """When it may be read, in seconds since 1970-01-01 UTC."""
+    tries: int = 0
+    """How often that has failed."""
 
 
 class OpenReply(msgspec.Struct, kw_only=True):
@@ -82,6 +99,8 @@ class OpenReply(msgspec.Struct, kw_only=True):
     heard: float = 0.0
     """Seconds that were heard, as far as it is journaled."""
     at: float = 0.0
+    pace: float | None = None
+    """Words a minute that the voice keeps up with, from its beginning to its end; None for the voice's own pace."""
 
     @property
     def text(self) -> str:
@@ -143,6 +162,8 @@ class State(msgspec.Struct, kw_only=True):
     """The current one; empty when none is open."""
     conversations: dict[str, Conversation] = {}
     """All of them, the one that was used last at the end."""
+    to_read: dict[str, ToRead] = {}
+    """Those in which facts are to be found, by name, the oldest first."""
     recent: list[Message] = []
     """The last `WINDOW` messages, over conversations."""
     keys: list[str] = []
@@ -153,6 +174,8 @@ class State(msgspec.Struct, kw_only=True):
     """The microphone stream heard last."""
     mic_until: int = 0
     """Samples of it that are dealt with."""
+    mics: dict[str, int] = {}
+    """As many as that of each of the last `MICS` streams: whoever takes the controls back may go on with an old one."""
     memory: Memories = msgspec.field(default_factory=Memories)
     preferences: Preferences = msgspec.field(default_factory=Preferences)
     analytics: Analytics = msgspec.field(default_factory=Analytics)
@@ -201,8 +224,13 @@ class State(msgspec.Struct, kw_only=True):
     @property
     def wake(self) -> float | None:
         """When a host has to load the session if none has it: at once while something is on its way to the user's journal."""
-        on_its_way = self.memory.outgoing or self.memory.gone
-        return self.updated if on_its_way else self.due
+        if self.memory.outgoing or self.memory.gone:
+            return self.updated
+        due = self.due
+        if self.to_read:
+            read = min(each.since for each in self.to_read.values()) + READING
+            return read if due is None else min(read, due)
+        return due
 
     @property
     def ended(self) -> bool:
@@ -401,6 +429,14 @@ def _check_summarized(state: State, event: e.ConversationSummarized) -> None:
         raise IllegalEvent(f"a summary up to message {event.upto} of {known.last}")
 
 
+def _check_extracted(state: State, event: e.ConversationExtracted) -> None:
+    known = state.conversations.get(event.conversation)
+    if known is None:
+        raise ConversationNotFound(f"The session has no conversation {event.conversation!r}.")
+    if not known.extracted <= event.upto <= known.last:
+        raise IllegalEvent(f"facts up to message {event.upto} of {known.last}")
+
+
 def _check_config(state: State, event: e.ConfigChanged) -> None:
     if event.version != state.config_version + 1:
         raise IllegalEvent(f"settings {event.version} after {state.config_version}")
@@ -443,6 +479,7 @@ def _created(state: State, event: e.SessionCreated) -> None:
 
 def _ended(state: State, event: e.SessionEnded) -> None:
     state.end_reason = event.reason
+    state.to_read = {}
 
 
 def _attached(state: State, event: e.AttachmentAttached) -> None:
@@ -522,6 +559,10 @@ def _conversation_ended(state: State, event: e.ConversationEnded) -> None:
     known.ended, known.closed = True, event.at
     state.conversation = ""
     state.owed, state.owed_voice = [], False
+    if event.extract and known.last > known.extracted:
+        state.to_read[event.conversation] = ToRead(since=event.at)
+        if len(state.to_read) > TO_READ:
+            del state.to_read[next(iter(state.to_read))]
 
 
 def _speech_started(state: State, event: e.SpeechStarted) -> None:
@@ -532,6 +573,10 @@ def _speech_started(state: State, event: e.SpeechStarted) -> None:
 def _speech_ended(state: State, event: e.SpeechEnded) -> None:
     state.speech = None
     state.mic, state.mic_until = event.mic, event.until
+    state.mics.pop(event.mic, None)
+    state.mics[event.mic] = event.until
+    if len(state.mics) > MICS:
+        del state.mics[next(iter(state.mics))]
 
 
 def _message(state: State, event: e.MessageAdded) -> None:
@@ -573,7 +618,12 @@ def _reply_started(state: State, event: e.ReplyStarted) -> None:
     state.turns = max(state.turns, event.turn)
     state.owed, state.owed_voice = [], False
     state.reply = OpenReply(
-        reply=event.reply, turn=event.turn, aloud=event.aloud, alarm=event.alarm, at=event.at
+        reply=event.reply,
+        turn=event.turn,
+        aloud=event.aloud,
+        alarm=event.alarm,
+        at=event.at,
+        pace=event.pace,
     )
     if event.alarm:
         state.rung = [alarm for alarm in state.rung if alarm.alarm != event.alarm]
@@ -619,6 +669,18 @@ def _config_applied(state: State, event: e.ConfigApplied) -> None:
 def _summarized(state: State, event: e.ConversationSummarized) -> None:
     known = state.conversations[event.conversation]
     known.summary, known.summary_upto, known.unsummarized = event.text, event.upto, 0
+
+
+def _extracted(state: State, event: e.ConversationExtracted) -> None:
+    waited = state.to_read.pop(event.conversation, None)
+    known = state.conversations[event.conversation]
+    if event.again and waited is not None:
+        state.to_read[event.conversation] = ToRead(since=event.again, tries=waited.tries + 1)
+        return
+    known.extracted = event.upto
+    if waited is not None and known.ended and known.last > event.upto:
+        # It went on, and ended again, while it was read.
+        state.to_read[event.conversation] = ToRead(since=event.at)
 
 
 def _paused(state: State, event: e.SessionPaused) -> None:
@@ -677,6 +739,7 @@ _CHECKS: dict[type[e.Event], Any] = {
     e.SessionPaused: _check_paused,
     e.SessionResumed: _check_resumed,
     e.ConversationSummarized: _check_summarized,
+    e.ConversationExtracted: _check_extracted,
     e.ConfigChanged: _check_config,
     e.ConfigApplied: _check_config_applied,
     e.AlarmSet: _check_alarm_set,
@@ -707,6 +770,7 @@ _CHANGES: dict[type[e.Event], Any] = {
     e.ConfigChanged: _config,
     e.ConfigApplied: _config_applied,
     e.ConversationSummarized: _summarized,
+    e.ConversationExtracted: _extracted,
     e.SessionPaused: _paused,
     e.SessionResumed: _resumed,
     e.MemoryAdded: _memory,

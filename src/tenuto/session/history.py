@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tenuto import events as e
+from tenuto.errors import InvalidInput
 from tenuto.session.ports import Message
 
 if TYPE_CHECKING:
@@ -69,6 +70,16 @@ def message(event: e.MessageAdded) -> Message:
         cites=event.cites,
         user=event.user,
     )
+
+
+def need_limit(limit: int) -> None:
+    """Refuse to read no messages at all.
+
+    Raises:
+        InvalidInput: `limit` is below 1.
+    """
+    if limit < 1:
+        raise InvalidInput("`limit` is 1 or more.")
 
 
 def page(newest_first: Iterable[tuple[int, e.Event]], limit: int) -> HistoryPage:

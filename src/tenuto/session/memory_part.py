@@ -15,6 +15,7 @@ import msgspec
 from tenuto import events as e
 from tenuto.errors import ExportUnsupported, InvalidInput
 from tenuto.session import memory as rules
+from tenuto.session.checked import checked
 from tenuto.session.compression import compress
 from tenuto.session.desk import Desk, Receipt, Rule
 from tenuto.session.fold import State
@@ -93,6 +94,7 @@ class MemoryEntry(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`user`: all of the user's sessions know it."""
 
 
+@checked
 class MemorySnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """What a session knows at one moment.
 
@@ -138,6 +140,7 @@ class MemoryCompression(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens of the memory now."""
 
 
+@checked
 class MemoryPart:
     """A session's memory.
 

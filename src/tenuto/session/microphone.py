@@ -1,4 +1,8 @@
-"""The controller's microphone on its way to the engine: one stream becomes another, and early audio waits."""
+"""The controller's microphone on its way to the engine: one stream becomes another, and early audio waits.
+
+A link that is lost takes along what it has heard and not told. Whoever speaks is asked to send that again, as they do when
+they come back after a crash: the stream goes back, and what was under way meanwhile is dropped, as it comes again too.
+"""
 
 from collections import deque
 from collections.abc import Callable
@@ -35,8 +39,17 @@ class Microphone:
         self._ratio = 1.0
         self._early: deque[tuple[bytes, int]] = deque()
         self._early_bytes = 0
+        self._again: Callable[[int], None] | None = None
+        self._asks = False
+        """Whether the next link begins with asking for the stream to be sent again."""
+        self._awaits = False
+        """Whether the stream is about to be sent again: what comes until then was under way."""
+        self._backlog, self._sure = 0, 0
+        """Where audio began that came faster than it was said, and the sample at which an engine is done with it."""
         self._is_ready = False
         self._is_muted = False
+        self._was_muted = False
+        """Whether nothing was taken yet since it was unmuted."""
 
     @property
     def is_muted(self) -> bool:
@@ -45,23 +58,35 @@ class Microphone:
 
     def mute(self, muted: bool) -> None:
         """Take nothing until it is unmuted. What is said meanwhile is never heard."""
-        self._is_muted = muted
-        self._early.clear()
-        self._early_bytes = 0
-        self._choose()
+        self._is_muted, self._was_muted = muted, self._is_muted
+        self.forget()
 
     @property
     def alive(self) -> bool:
         """Whether a link has heard what was heard so far."""
         return self._engine is not None
 
-    def start(self, stream: str, rate: int, offset: int) -> None:
-        """A client's stream goes on at `offset`; a new stream begins there."""
+    def start(
+        self,
+        stream: str,
+        rate: int,
+        offset: int,
+        again: Callable[[int], None] | None = None,
+    ) -> None:
+        """A client's stream goes on at `offset`; a new stream begins there.
+
+        Args:
+            stream: Its name.
+            rate: Hertz.
+            offset: In samples of the stream.
+            again: Asks for the stream to be sent again from a sample on, after `rewound`; None when it cannot be.
+        """
         goes_on = (stream, rate, offset) == (self.stream, self.rate, self.heard)
         if stream != self.stream or rate != self.rate:
             self._early.clear()
-            self._early_bytes = 0
+            self._early_bytes = self._backlog = self._sure = 0
         self.stream, self.rate, self.heard, self.listens = stream, rate, offset, True
+        self._again, self._asks, self._awaits = again, False, False
         if goes_on:
             self._choose()
         else:
@@ -79,11 +104,32 @@ class Microphone:
         """A new link: it is given audio when it is ready; until then what comes waits."""
         self._engine, self._wanted, self._is_ready, self._given = hear, wanted, False, 0
         self._tune()
+        if self._asks and self._again is not None:
+            self._asks = False
+            self._again(self.heard)
 
     def disconnect(self) -> None:
         """The link is gone: what comes from now on waits for the next one."""
         self._engine, self._is_ready = None, False
         self._choose()
+
+    def lose(self, safe: int) -> None:
+        """The link is lost, with what it has heard from the sample `safe` on: that is sent again, if it can be."""
+        if self._is_ready and self.listens and self._again is not None and safe < self.heard:
+            self._expect_backlog(safe, self.heard)
+            self.heard, self._asks, self._awaits = safe, True, True
+        self.disconnect()
+
+    def rewound(self) -> None:
+        """What comes from now on is the stream as it is sent again. Safe when nobody asked for that."""
+        self._asks = self._awaits = False
+        self._choose()
+
+    def forget(self) -> None:
+        """Nothing of what was said until now is heard any more: it does not wait, and is not asked for."""
+        self._early.clear()
+        self._early_bytes = 0
+        self.rewound()
 
     def ready(self) -> None:
         """The link is ready: give it what waited."""
@@ -91,6 +137,7 @@ class Microphone:
         early, self._early = self._early, deque()
         self._early_bytes = 0
         if early:
+            self._expect_backlog(early[0][1], self.heard)
             self.heard = early[0][1]
         self._tune()
         for pcm, offset in early:
@@ -106,7 +153,13 @@ class Microphone:
         Args:
             speech: Where the open speech began, in the client's samples; None when nobody speaks.
         """
-        return speech if speech is not None else max(0, self.heard - self.rate)
+        if speech is not None:
+            return speech
+        return self._backlog if self.heard < self._sure else max(0, self.heard - self.rate)
+
+    def _expect_backlog(self, first: int, end: int) -> None:
+        """An engine needs no longer for what comes all at once than it took to say it."""
+        self._backlog, self._sure = first, end + (end - first) + self.rate
 
     def _tune(self) -> None:
         wanted = self._wanted or self.rate
@@ -117,12 +170,21 @@ class Microphone:
         self._choose()
 
     def _choose(self) -> None:
-        if not self.listens or self._is_muted:
+        if not self.listens or self._is_muted or self._awaits:
             self.hear = self._drop
         elif not self._is_ready or self._engine is None:
             self.hear = self._keep
         else:
             self.hear = self._pass if self._resampler is None else self._resample
+        if self._was_muted and self.hear != self._drop:
+            self.hear = self._begin
+
+    def _begin(self, pcm: bytes | bytearray | memoryview, offset: int) -> None:
+        """Take the first frame after it was muted: nothing before it is ever asked for again."""
+        self._was_muted = False
+        self._expect_backlog(offset, offset)
+        self._choose()
+        self.hear(pcm, offset)
 
     def _pass(self, pcm: bytes | bytearray | memoryview, offset: int) -> None:
         assert self._engine is not None

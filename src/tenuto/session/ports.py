@@ -14,6 +14,7 @@ import msgspec
 
 from tenuto.errors import InvalidInput
 from tenuto.events import Traits
+from tenuto.ids import is_gone
 
 # ----------------------------------------------------------------------------------------------------------------- store
 
@@ -75,6 +76,13 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     """Where clients reach that host; empty when it did not say."""
     expires: float
     """Seconds until the lease runs out, by the store's own clock; 0 or less when nobody holds it."""
+
+    @property
+    def life(self) -> Literal["live", "parked", "ended"]:
+        """`live` while a host has it, whether or not somebody is there; else `parked`, until it has `ended`."""
+        if self.ended:
+            return "ended"
+        return "live" if self.expires > 0 and not is_gone(self.owner) else "parked"
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
@@ -371,6 +379,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """The most tokens that one reply may have; None for the engine's own bound."""
     functions: bool = False
     """Whether the engine may call tools."""
+    guest: bool = False
+    """Whether somebody else than the session's user speaks: they teach the session nothing, and take nothing from it."""
     style: Style = Style()
     """What was learned of the user, where adaptation is on. `session.context.instructions_text` puts it into words."""
     version: int = 0
@@ -410,6 +420,9 @@ class Speak(msgspec.Struct, frozen=True, kw_only=True):
     index: int
     text: str
     last: bool
+    pace: float | None = None
+    """Words a minute that the user speaks, for a voice that keeps up with them: the same for all of a reply, also when it is
+    spoken on elsewhere. None for the voice's own pace."""
 
 
 class Cancel(msgspec.Struct, frozen=True, kw_only=True):

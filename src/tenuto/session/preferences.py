@@ -15,8 +15,9 @@ import msgspec
 
 from tenuto import events as e
 from tenuto.errors import InvalidInput, TooMuch
+from tenuto.session.checked import checked
 from tenuto.session.desk import Desk, Receipt
-from tenuto.session.ports import Style
+from tenuto.session.ports import Style, is_text
 
 if TYPE_CHECKING:
     from tenuto.session.config import SessionConfig
@@ -202,8 +203,10 @@ def _need_value(name: str, value: object) -> None:
     if isinstance(value, str):
         if name in NAMED and value not in NAMED[name]:
             raise InvalidInput(f"`{name}` cannot be {value!r}. Accepted: {accepted}.")
-        if not 1 <= len(value) <= 200:
-            raise InvalidInput(f"The value of `{name}` may have 1 to 200 characters.")
+        if not 1 <= len(value) <= 200 or not is_text(value):
+            raise InvalidInput(
+                f"The value of `{name}` may have 1 to 200 characters, all of them whole."
+            )
     elif isinstance(value, bool) or not isinstance(value, int | float):
         if not isinstance(value, bool) or name in NAMED:
             raise InvalidInput(f"`{name}` cannot be {value!r}. Accepted: {accepted}.")
@@ -368,7 +371,11 @@ def to_profile(profile: SessionProfile | Mapping[str, Any]) -> SessionProfile:
         InvalidInput: It is none.
     """
     if isinstance(profile, SessionProfile):
-        return profile
+        try:
+            # Nobody has looked at what somebody gave it by hand.
+            return msgspec.convert(msgspec.to_builtins(profile), SessionProfile)
+        except (msgspec.ValidationError, TypeError, ValueError) as error:
+            raise InvalidInput(f"That is no preference profile: {error}") from None
     if not isinstance(profile, Mapping):
         raise InvalidInput(
             "A preference profile is what `export_preference_profile()` gave, or its `to_dict()`; "
@@ -441,8 +448,10 @@ def _need_sound(given: SessionProfile) -> None:
     counts = [getattr(given, f"{name}_count") for name in _AVERAGES] + list(given.topics.values())
     if not all(0 <= count <= 1_000_000_000 for count in counts):
         raise InvalidInput("The counts of a preference profile are from 0 to 1,000,000,000.")
-    if any(len(topic) > 1_000 for topic in given.topics):
-        raise InvalidInput("The topics of a preference profile have up to 1,000 characters.")
+    if any(len(topic) > 1_000 or not is_text(topic) for topic in given.topics):
+        raise InvalidInput(
+            "The topics of a preference profile are texts of up to 1,000 characters."
+        )
 
 
 def _take_profile(preferences: Preferences, given: SessionProfile) -> None:
@@ -456,6 +465,7 @@ def _take_profile(preferences: Preferences, given: SessionProfile) -> None:
 # ----------------------------------------------------------------------------------------------------------------- part
 
 
+@checked
 class PreferencesPart:
     """`session.preferences`: what was learned of the user, and what was decided.
 

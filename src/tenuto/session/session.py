@@ -17,6 +17,7 @@ from tenuto.session.analytics_part import AnalyticsPart
 from tenuto.session.answers import Answers, Reply
 from tenuto.session.archive import Archive
 from tenuto.session.attachment import Attachment, Joining, attach
+from tenuto.session.checked import checked, unchecked
 from tenuto.session.config import SessionConfig
 from tenuto.session.connecting import Connecting, ConnectionState
 from tenuto.session.conversation import Conversation
@@ -39,6 +40,7 @@ from tenuto.session.state import Life, Status
 from tenuto.session.streams import Events, StateStream
 
 
+@checked
 class Session:
     """A session that is live in this process.
 
@@ -315,6 +317,7 @@ class Session:
         """
         return self.memory.snapshot()
 
+    @unchecked
     def add_memory(
         self,
         content: str,
@@ -365,6 +368,7 @@ class Session:
         """
         return self.memory.search(query, limit, category)
 
+    @unchecked
     def update_memory(
         self, memory: MemoryEntry | int, content: str | None = None, **changes: Any
     ) -> Receipt[MemoryEntry]:
@@ -391,6 +395,7 @@ class Session:
         """
         return self.memory.forget(memory)
 
+    @unchecked
     def clear_memory(self, category: str | None = None) -> Receipt[int]:
         """Forget all memories of a category, and no others; all memories when it is None. Returns how many went."""
         return self.memory.clear(category)
@@ -406,6 +411,7 @@ class Session:
         """
         return self.memory.export(include_sensitive)
 
+    @unchecked
     def import_memory(self, data: Any) -> Receipt[int]:
         """Add what `export_memory` returned, here or elsewhere. Returns how many memories are new.
 
@@ -425,6 +431,7 @@ class Session:
         """How full the memory is: 0 to 1, 0.8 for 80 %."""
         return self.memory.usage
 
+    @unchecked
     def compress_memory(self, keep_recent_days: float = 7) -> Receipt[MemoryCompression]:
         """Make old memories fewer, by the rule of `tenuto.session.compression`: their main sentences stay.
 
@@ -576,8 +583,11 @@ class Session:
         """Close the microphone. What was said so far is all, and is answered. Safe when it is closed."""
         await self._connecting.listen_no_more()
 
+    @unchecked
     def hear(self, pcm: bytes | bytearray | memoryview) -> None:
         """Take the next frame of this program's microphone. Returns at once.
+
+        What is being said is kept for as long, 30 s of it at most: an engine that takes over from one that was lost hears it.
 
         Args:
             pcm: 16-bit signed little-endian samples, one channel, at the rate given to `start_listening`, in frames
@@ -646,6 +656,7 @@ class Session:
         """
         return self.analytics.session()
 
+    @unchecked
     def track_metric(self, name: str, value: float) -> Receipt[dict[str, float]]:
         """Add a value to a custom metric. `user_satisfaction`, 0 to 5, is what the satisfaction score goes by.
 
@@ -703,6 +714,7 @@ class Session:
         """Return what was learned and decided, for another session; see `SessionProfile`."""
         return self.preferences.export_profile()
 
+    @unchecked
     def apply_preference_profile(
         self, profile: SessionProfile | Mapping[str, Any]
     ) -> Receipt[None]:
@@ -739,6 +751,7 @@ class Session:
         """
         return self.debug.info(content=content) | {"handler_failures": self.events.failures}
 
+    @unchecked
     def export_debug_logs(self, *, content: bool = False) -> list[dict[str, Any]]:
         """Return everything that was kept since `enable_debug()`, oldest first, as JSON can hold it.
 
@@ -770,7 +783,10 @@ class Session:
 
         Args:
             before: Only messages before this position, as `HistoryPage.next` gave it; None for the newest page.
-            limit: How many messages, at most.
+            limit: How many messages, at most; 1 or more.
+
+        Raises:
+            InvalidInput: `limit` is below 1.
         """
         await self.commit()
         return await self.archive.history(before, limit)
@@ -806,6 +822,7 @@ class Session:
         position = await self.commit()
         return await self.archive.fork(position if at is None else at, session_id)
 
+    @unchecked
     def create_shared_view(
         self,
         shared_with_user_id: str,

@@ -10,7 +10,9 @@ import msgspec
 
 from tenuto import events as e
 from tenuto.session import shares
+from tenuto.session.checked import checked
 from tenuto.session.desk import Desk, Receipt
+from tenuto.session.history import need_limit
 from tenuto.session.shares import Note
 
 if TYPE_CHECKING:
@@ -124,6 +126,7 @@ class SharedView:
         return f"SharedView(share={self.share}, user_id={self.user_id!r})"
 
 
+@checked
 class SharesPart:
     """A session's shares, and the notes that were written about it.
 
@@ -209,12 +212,14 @@ class SharesPart:
             limit: Entries, at most.
 
         Raises:
+            InvalidInput: `limit` is below 1.
             TenutoError: Something has not become durable, or the store does not answer.
 
         Example:
             >>> for entry in await session.shares.audit():  # doctest: +SKIP
             ...     print(entry.at, entry.user, entry.action, entry.refused)
         """
+        need_limit(limit)
         await self._desk.commit()
         found: list[AuditEntry] = []
         while len(found) < limit:

@@ -42,6 +42,8 @@ class Join(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a conversation is started for it when none is open."""
     mic: str = ""
     """Its microphone stream; empty when it has none."""
+    left: int = 0
+    """The sample of the stream before it at which that one was left."""
     token: str = ""
     """SHA-256 of its next resume token."""
     shown: str = ""

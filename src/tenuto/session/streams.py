@@ -13,6 +13,7 @@ import msgspec
 from tenuto import events as e
 from tenuto.errors import InvalidInput, TooMuch
 from tenuto.session import ports
+from tenuto.session.checked import checked
 from tenuto.session.driver import Driver
 from tenuto.session.state import Status
 
@@ -95,6 +96,7 @@ class Reader:
         self._stop(self)
 
 
+@checked
 class Events:
     """What happens to the session, after it is durable.
 
@@ -141,14 +143,12 @@ class Events:
         self, name: str, handler: Callable[[Any], object], *, once: bool
     ) -> Callable[[], None]:
         if name not in _NAMES:
-            near = difflib.get_close_matches(str(name), _NAMES, n=1)
+            near = difflib.get_close_matches(name, _NAMES, n=1)
             meant = f" Did you mean {near[0]!r}?" if near else ""
             raise InvalidInput(
                 f"There is no event {name!r}.{meant} There are: {', '.join(sorted(e.KINDS))}; with `memory.*` for a group of "
                 "them and `*` for all."
             )
-        if not callable(handler):
-            raise InvalidInput(f"A handler of {name} has to be callable.")
         entry = _Handler(handler, once, self._handlers.setdefault(name, []))
         return entry.stop
 

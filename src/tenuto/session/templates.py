@@ -7,13 +7,14 @@ What is known (`context`) is data. It is journaled with the session, and told to
 import copy
 import difflib
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
 from tenuto.errors import InvalidConfig, MissingExtra, TemplateContextMissing
-from tenuto.session.config import SessionConfig, build, chosen_id, refuse_identity
+from tenuto.session.config import SessionConfig, build, chosen_id, refuse_identity, shown
+from tenuto.session.ports import is_text
 
 LONGEST_NAME = 100
 """Characters of the name of a template, of a category and of a key of the context."""
@@ -63,6 +64,10 @@ class SessionTemplate:
     """What has to be known before a session begins, such as `patient_id`."""
     memory_categories: Sequence[str] = ()
     """The only categories that memories may have; any when empty."""
+
+    def __new__(cls, *given: Any, **named: Any) -> Self:
+        _refuse_unknown(named)
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         _refuse_unless(_is_name(self.name), "name", self.name, _NAME)
@@ -149,7 +154,7 @@ def known(template: SessionTemplate | None, context: Mapping[str, Any]) -> dict[
     _refuse_unless(len(given) <= MOST, "context", len(given), f"up to {MOST} keys")
     for key, value in given.items():
         _refuse_unless(_is_name(key), "context", key, _NAME)
-        fits = isinstance(value, str | int | float) and len(str(value)) <= LONGEST_VALUE
+        fits = isinstance(value, str | int | float) and _is_value(value)
         accepted = f"a text of up to {LONGEST_VALUE:,} characters, a number, or True or False"
         _refuse_unless(fits, f"context.{key}", value, accepted)
     return {key: str(value) for key, value in given.items()}
@@ -164,19 +169,29 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and 1 <= len(value) <= LONGEST_NAME and value.isprintable()
 
 
+def _is_value(value: str | float) -> bool:
+    if isinstance(value, int):
+        return abs(value) < 1 << 63
+    return is_text(str(value)) and len(str(value)) <= LONGEST_VALUE
+
+
 def _refuse_unless(fits: bool, field: str, value: object, accepted: str) -> None:
     if not fits:
-        raise InvalidConfig(f"`{field}` cannot be {value!r:.80}. Accepted: {accepted}.", (field,))
+        raise InvalidConfig(f"`{field}` cannot be {shown(value)}. Accepted: {accepted}.", (field,))
 
 
-def _template(found: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Return what a file says as what a template is made of."""
+def _refuse_unknown(given: Iterable[str]) -> None:
     names = [each.name for each in fields(SessionTemplate)]
-    for key in found:
+    for key in given:
         if key not in names:
             near = difflib.get_close_matches(key, names, n=1)
             meant = f" Did you mean `{near[0]}`?" if near else ""
             raise InvalidConfig(f"`{key}` is unknown.{meant} Known: {', '.join(names)}.", (key,))
+
+
+def _template(found: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return what a file says as what a template is made of."""
+    _refuse_unknown(found)
     settings = found.get("base_config", {})
     _refuse_unless(isinstance(settings, dict), "base_config", settings, "a table of settings")
     try:

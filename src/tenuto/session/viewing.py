@@ -82,6 +82,7 @@ HIDDEN: frozenset[type[e.Event]] = frozenset(
         e.SessionCreated,
         e.SessionRestored,
         e.AttachmentRevoked,
+        e.ConversationExtracted,
         e.EngineReady,
         e.EngineLost,
         e.UsageRecorded,

@@ -10,6 +10,8 @@ The order of a connection::
                        S  snapshot?  event*  live        what was missed, then the present
     C  command         S  ok | no                        after the commit that holds the effect
     C  mark            S  event* tell* hush* audio*
+    C  rewind audio*   S  rewind                         when an engine was lost in the middle of what was said
+    C  auth            S  auth_soon, authorized          before what the client was let in for ends
     C  beat            S  beat                           any frame is proof of life
     C  bye             S  bye, close
 
@@ -88,6 +90,8 @@ class Mic(msgspec.Struct, frozen=True, kw_only=True):
     """Random, new for each microphone stream; offsets count from its beginning."""
     rate: int
     """Hertz, 8,000 to 48,000."""
+    rewinds: bool = False
+    """Whether the client does what `rewind` asks. What is said to one that does not is lost with the engine that heard it."""
 
 
 class Loudspeaker(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,13 +171,28 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, tag="beat"):
     """From the server: nothing that was said before this sample can be lost any more."""
 
 
+class Rewind(msgspec.Struct, frozen=True, kw_only=True, tag="rewind"):
+    """The microphone is sent again, as after an attach: what was said came to nothing, as the engine that heard it was lost."""
+
+    mic: int
+    """From the server: send again from this sample on; what comes before the answer is not taken. From a client, in answer:
+    what follows begins at this sample, the oldest that it has kept if that is later.
+    """
+
+
+class Auth(msgspec.Struct, frozen=True, kw_only=True, tag="auth"):
+    """Let me stay: another ticket, in answer to `auth_soon`. One that is not good is an `error`, and changes nothing."""
+
+    ticket: str
+
+
 class Bye(msgspec.Struct, frozen=True, kw_only=True, tag="bye"):
     """This side is going, on purpose."""
 
     reason: str = "left"
 
 
-FromClient = Attach | Command | Mark | Beat | Bye
+FromClient = Attach | Command | Mark | Rewind | Auth | Beat | Bye
 
 # ------------------------------------------------------------------------------------------------------- server to client
 
@@ -240,6 +259,20 @@ class Tell(msgspec.Struct, frozen=True, kw_only=True, tag="tell"):
     body: dict[str, Any] = {}
 
 
+class AuthSoon(msgspec.Struct, frozen=True, kw_only=True, tag="auth_soon"):
+    """The client's credentials end. Send `auth` with another ticket, and the attachment goes on."""
+
+    seconds: float
+    """Until then. The socket is closed 30 s later, with 4301."""
+
+
+class Authorized(msgspec.Struct, frozen=True, kw_only=True, tag="authorized"):
+    """The ticket was good: the attachment goes on. Its resume token does not: come back with a ticket."""
+
+    seconds: float
+    """Until the new credentials end."""
+
+
 class Moved(msgspec.Struct, frozen=True, kw_only=True, tag="moved"):
     """Another host serves this session."""
 
@@ -255,7 +288,21 @@ class Error(msgspec.Struct, frozen=True, kw_only=True, tag="error"):
     message: str
 
 
-FromServer = Attached | Live | Ok | No | Hush | Tell | Beat | Moved | Error | Bye
+FromServer = (
+    Attached
+    | Live
+    | Ok
+    | No
+    | Hush
+    | Tell
+    | Rewind
+    | AuthSoon
+    | Authorized
+    | Beat
+    | Moved
+    | Error
+    | Bye
+)
 """All but `event` and `snapshot`, which carry journal bytes as they are: see `event` and `snapshot` below."""
 
 

@@ -76,6 +76,7 @@ class FakeSessions:
     def __init__(self) -> None:
         self.dialogues: list[tuple[str | None, str | None, FakeDialogue]] = []
         self.ended: list[str] = []
+        self.changes: list[dict[str, object]] = []
         self.forgotten: list[str] = []
         self.taken: tuple[bytes, dict[str, str], str | None, str] | None = None
         self.where: Where | None = None
@@ -100,7 +101,7 @@ class FakeSessions:
         return [await self.summary("s1")][:limit]
 
     async def summary(self, session: str) -> Summary:
-        if session != "s1":
+        if session not in ("s1", "locked"):
             raise SessionNotFound
         return Summary(
             session="s1",
@@ -109,6 +110,7 @@ class FakeSessions:
             updated=1004.0,
             position=len(self.entries),
             ended=False,
+            life="live",
             owner="host-1",
         )
 
@@ -135,6 +137,11 @@ class FakeSessions:
     async def forget(self, session: str) -> None:
         await self.summary(session)
         self.forgotten.append(session)
+
+    async def configure(self, session: str, changes: Mapping[str, object]) -> int:
+        await self.summary(session)
+        self.changes.append(dict(changes))
+        return len(self.changes)
 
     async def take_over(
         self,

@@ -12,7 +12,7 @@ COMMANDS = [
     ["talk"],
     ["chat"],
     ["doctor"],
-    *(["sessions", verb] for verb in ("list", "show", "tail", "replay", "end", "forget")),
+    *(["sessions", verb] for verb in ("list", "show", "tail", "replay", "set", "end", "forget")),
     *(["keys", verb] for verb in ("new", "list", "revoke")),
 ]
 

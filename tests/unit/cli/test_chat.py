@@ -3,6 +3,7 @@
 import io
 
 import msgspec
+import pytest
 
 from tests.unit.cli.conftest import Command
 from tests.unit.cli.fakes import FakeSessions
@@ -52,3 +53,32 @@ def test_another_engine_is_kept(tenuto: Command, sessions: FakeSessions) -> None
     tenuto("chat", "-m", "one", "--engine", "echo")
     assert sessions.where is not None
     assert sessions.where.config.engine == "echo"
+
+
+@pytest.mark.parametrize("wrong", ["", "  ", "x" * 10_001])
+def test_what_cannot_be_said_is_refused_before_anything_is_made(
+    tenuto: Command, sessions: FakeSessions, wrong: str
+) -> None:
+    for arguments in (("-m", wrong), ("-m", "good", "-m", wrong)):
+        ran = tenuto("chat", *arguments)
+        assert (ran.code, ran.out) == (1, "")
+        assert "1 to 10,000 characters" in ran.err and "code: invalid_input" in ran.err
+    assert sessions.dialogues == []
+
+
+@pytest.mark.parametrize("typed", ["", "\n \n", "x" * 10_001])
+def test_without_anything_said_nothing_is_made(
+    tenuto: Command, sessions: FakeSessions, typed: str
+) -> None:
+    sessions.typed = io.StringIO(typed)
+    assert tenuto("chat").out == ""
+    assert sessions.dialogues == []
+
+
+def test_a_session_that_is_not_there_is_told_before_anything_is_typed(
+    tenuto: Command, sessions: FakeSessions
+) -> None:
+    sessions.typed = io.StringIO("one")
+    ran = tenuto("chat", "--session", "nothing")
+    assert "session_not_found" in ran.err
+    assert sessions.typed.read() == "one"

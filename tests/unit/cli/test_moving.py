@@ -66,6 +66,7 @@ def test_import_takes_a_file_over(tenuto: Command, sessions: FakeSessions, tmp_p
 def test_import_says_what_is_wrong(tenuto: Command, tmp_path: Path) -> None:
     assert "cannot be read" in tenuto("sessions", "import", str(tmp_path / "none")).err
     assert "OLD=NEW" in tenuto("sessions", "import", "x", "--user-map", "old").err
+    assert tenuto("sessions", "import", "x", "--kind", "none").code == 2
 
 
 def test_replay_at_shows_the_session_as_it_was(tenuto: Command, sessions: FakeSessions) -> None:

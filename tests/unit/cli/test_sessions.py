@@ -12,7 +12,7 @@ def test_list_shows_a_row_a_session(tenuto: Command) -> None:
     assert ran.code == 0
     assert "s1" in ran.out
     assert "alice" in ran.out
-    assert "served by host-1" in ran.out
+    assert "live" in ran.out
 
 
 def test_list_gives_a_program_one_object_a_line(tenuto: Command) -> None:
@@ -102,3 +102,32 @@ def test_a_variable_sets_the_store(tenuto: Command, sessions: FakeSessions) -> N
     tenuto("sessions", "list", TENUTO_STORE="memory:")
     assert sessions.where is not None
     assert sessions.where.config.store == "memory:"
+
+
+def test_set_reads_each_value_as_its_setting_takes_it(
+    tenuto: Command, sessions: FakeSessions
+) -> None:
+    ran = tenuto(
+        "sessions", "set", "s1", "temperature=0.3", "voice=5", "language=null",
+        "enable_learning=false", "greeting=a=b", "max_memory_size=many", "none=1", "--json",
+    )  # fmt: skip
+    assert ran.lines == [{"session": "s1", "version": 1}]
+    assert sessions.changes == [
+        {
+            "temperature": 0.3,
+            "voice": "5",
+            "language": None,
+            "enable_learning": False,
+            "greeting": "a=b",
+            "max_memory_size": "many",
+            "none": "1",
+        }
+    ]
+    assert "version 2" in tenuto("sessions", "set", "s1", "voice=x").out
+
+
+@pytest.mark.parametrize("wrong", ["temperature", "=3", ""])
+def test_set_says_how_it_is_written(tenuto: Command, sessions: FakeSessions, wrong: str) -> None:
+    ran = tenuto("sessions", "set", "s1", "voice=x", wrong)
+    assert (ran.code, sessions.changes) == (2, [])
+    assert "is not NAME=VALUE" in ran.err

@@ -1,9 +1,10 @@
 """Sessions of a server, through HTTP, with a server that is made up."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 
 import httpx
+import msgspec
 import pytest
 
 from tenuto.cli.there import There, http_url, through
@@ -19,6 +20,7 @@ def shown(name: str) -> dict[str, object]:
         "updated": "1970-01-01T00:00:02.500Z",
         "position": 4,
         "ended": False,
+        "life": "live",
     }
 
 
@@ -30,6 +32,7 @@ class Pretending:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.body = b""
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(f"{request.method} {request.url.raw_path.decode()}")
@@ -58,6 +61,12 @@ class Pretending:
                 return httpx.Response(200, content=stream)
             case ("POST", "/sessions/s1/end") | ("DELETE", "/sessions/s1"):
                 return httpx.Response(204)
+            case "PATCH", "/sessions/s1/config":
+                self.body = request.read()
+                body = {"session_id": "s1", "version": 3, "applied_version": 2}
+                return httpx.Response(200, json=body)
+            case "POST", "/sessions/import":
+                return httpx.Response(201, json={"session_ids": ["a", "b"]})
             case "POST", "/sessions/s1/tickets":
                 return httpx.Response(201, json={"ticket": "t", "expires_in": 30, "url": "ws://a"})
             case _, "/sessions/html" | "/sessions/html/events":
@@ -81,6 +90,7 @@ async def test_a_list_goes_on_to_the_next_page(reached: Reached, server: Pretend
         found = await there.summaries(5)
         assert [summary.session for summary in found] == ["s1", "s2"]
         assert (found[0].created, found[0].updated) == (1.0, 2.5)
+        assert (found[0].life, found[0].owner) == ("live", "")
         assert server.asked == ["GET /sessions?limit=5", "GET /sessions?limit=4&cursor=more"]
 
 
@@ -112,6 +122,22 @@ async def test_verbs_reach_the_server(reached: Reached, server: Pretending) -> N
         assert server.asked[:2] == ["POST /sessions/s1/end", "DELETE /sessions/s1"]
 
 
+async def test_settings_and_imports_reach_the_server(reached: Reached, server: Pretending) -> None:
+    async def file() -> AsyncIterator[bytes]:
+        yield b"[]"
+
+    async with reached() as there:
+        assert await there.configure("s1", {"temperature": 0.3, "language": None}) == 3
+        assert msgspec.json.decode(server.body) == {"temperature": 0.3, "language": None}
+        assert await there.take_over(file(), {"a": "b", "c": "d&e"}, "mine", "chat") == ["a", "b"]
+        assert await there.take_over(file(), {}, None, "") == ["a", "b"]
+    first, second = server.asked[1:]
+    assert first == (
+        "POST /sessions/import?user_map=a%3Db&user_map=c%3Dd%26e&session_id=mine&kind=chat"
+    )
+    assert second == "POST /sessions/import"
+
+
 async def test_a_refusal_keeps_its_code(reached: Reached) -> None:
     async with reached() as there:
         with pytest.raises(SessionNotFound, match=r"No such one\.") as caught:
@@ -125,9 +151,13 @@ async def test_an_id_cannot_leave_its_place_in_the_path(
     reached: Reached, server: Pretending
 ) -> None:
     async with reached() as there:
+        for name in ("../health", "", ".", ".."):
+            with pytest.raises(SessionNotFound):
+                await there.summary(name)
+        assert server.asked == []
         with pytest.raises(TenutoError):
-            await there.summary("../health?x=1")
-        assert server.asked == ["GET /sessions/..%2Fhealth%3Fx%3D1"]
+            await there.summary("..?x=1")
+        assert server.asked == ["GET /sessions/..%3Fx%3D1"]
 
 
 async def test_what_is_no_tenuto_server_is_told(reached: Reached) -> None:

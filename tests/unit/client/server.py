@@ -25,8 +25,14 @@ class Server:
         self.marks: list[native.Mark] = []
         self.attaches: list[native.Attach] = []
         self.tokens = 0
+        self.tickets: list[str] = []
+        """What was shown to go on."""
         self.refuse: set[int] = set()
         self.most_replayed = 1_000
+        self.awaits = False
+        """Whether it has asked for the microphone again, and not been answered."""
+        self.stops: list[int] = []
+        """Samples that were heard when the microphone was said to be off."""
         self.skips = False
         """Whether a client may leave out audio that it does not have any more."""
 
@@ -71,6 +77,8 @@ class Desk:
         """Take one frame of the client's."""
         server = self.server
         if binary:
+            if server.awaits:
+                return
             _, _, offset, pcm = native.decode_audio(data)
             known = len(server.heard) // 2
             assert offset <= known or server.skips, "audio was skipped"
@@ -90,15 +98,32 @@ class Desk:
                     server.answers[number] = server.add(text, cause=f"me:{number}")
                     self.push()
                 self.say(native.Ok(number=number, position=server.answers[number]))
+            case native.Command(number=number, do=native.StopListening()):
+                server.stops.append(len(server.heard) // 2)
+                self.say(native.Ok(number=number, position=len(server.journal)))
+            case native.Rewind(mic=mic):
+                assert server.skips or mic * 2 == len(server.heard), "it goes on elsewhere"
+                server.awaits = False
             case native.Mark() as mark:
                 server.marks.append(mark)
+            case native.Auth(ticket=ticket):
+                server.tickets.append(ticket)
+                self.say(native.Authorized(seconds=7200.0))
             case native.Beat():
                 self.say(native.Beat())
             case _:
                 pass
 
+    def rewind(self, sample: int) -> None:
+        """Lose what was heard from this sample on, and ask for it again, once."""
+        if self.attached and not self.server.awaits and 2 * sample < len(self.server.heard):
+            del self.server.heard[2 * sample :]
+            self.server.awaits = True
+            self.say(native.Rewind(mic=sample))
+
     def attach(self, attach: native.Attach) -> None:
         server = self.server
+        server.awaits = False
         server.attaches.append(attach)
         server.tokens += 1
         have = attach.have
@@ -149,7 +174,7 @@ class Connection(Desk):
         for one in self.core.output():
             if isinstance(one, Close):
                 self.open = False
-            elif self.open:
+            elif self.open and isinstance(one, Send):
                 self.to_server.append(one)
 
     def serve_one(self) -> None:

@@ -10,6 +10,8 @@ from tenuto.client.items import Changed, Happened, Item, Missed
 from tenuto.errors import (
     IllegalEvent,
     InvalidInput,
+    NotAuthenticated,
+    RateLimited,
     SessionEnded,
     SessionNotFound,
     StoreUnavailable,
@@ -370,3 +372,124 @@ async def test_misuse() -> None:
         with pytest.raises(InvalidInput, match="once"):
             await client.__aenter__()
     assert client.error is None
+
+
+# -------------------------------------------------------------------------------------------------- credentials that end
+
+
+class Office:
+    """Gives out tickets, slowly; or raises what it was told to."""
+
+    def __init__(self, *troubles: TenutoError) -> None:
+        self.given = 0
+        self.asked = 0
+        self.troubles = list(troubles)
+
+    async def __call__(self) -> str:
+        self.asked += 1
+        await asyncio.sleep(0.5)
+        if self.given and self.troubles:
+            raise self.troubles.pop(0)
+        self.given += 1
+        return f"ticket-{self.given}"
+
+
+def soon(house: House) -> None:
+    house.doors[-1].desk.say(native.AuthSoon(seconds=60.0))
+    house.doors[-1].flush()
+
+
+@pytest.mark.virtual
+async def test_twenty_who_want_another_ticket_cause_one() -> None:
+    house, office = House(), Office()
+    async with talking(house, ticket_source=office) as (client, _):
+        await client.live()
+        soon(house)
+        soon(house)
+        await asyncio.sleep(0.1)
+        await asyncio.gather(*(client.renew() for _ in range(20)))
+        await asyncio.sleep(0.1)
+        assert house.server.tickets == ["ticket-2"]
+        await client.renew()
+        await asyncio.sleep(0.1)
+        assert house.server.tickets == ["ticket-2", "ticket-3"]
+    assert len(house.lines) == 1
+
+
+@pytest.mark.virtual
+async def test_an_office_that_is_away_is_asked_again() -> None:
+    limited = RateLimited()
+    limited.retry_after = 20.0
+    house, office = House(), Office(StoreUnavailable(), limited)
+    async with talking(house, ticket_source=office) as (client, _):
+        await client.live()
+        soon(house)
+        await asyncio.sleep(20.0)
+        assert (office.asked, house.server.tickets) == (3, [])
+        await asyncio.sleep(10.0)
+        assert house.server.tickets == ["ticket-2"]
+
+
+@pytest.mark.virtual
+async def test_an_office_that_refuses_is_not_asked_again(caplog: pytest.LogCaptureFixture) -> None:
+    house, office = House(), Office(NotAuthenticated(), NotAuthenticated())
+    async with talking(house, ticket_source=office) as (client, _):
+        await client.live()
+        soon(house)
+        await asyncio.sleep(30.0)
+        assert (office.asked, client.state) == (2, "live")
+        assert "NotAuthenticated" in caplog.text
+        with pytest.raises(NotAuthenticated):
+            await client.renew()
+        house.close(native.CloseCode.EXPIRED)
+        await asyncio.sleep(5.0)
+        assert client.state == "live", "it came back with another one"
+    assert house.dialled[-1][1] == ("tenuto.v1", "tenuto.t.ticket-2")
+
+
+@pytest.mark.virtual
+async def test_a_ticket_for_a_connection_that_is_gone_is_kept_to_itself() -> None:
+    house, office = House(), Office()
+    async with talking(house, ticket_source=office) as (client, _):
+        await client.live()
+        renewing = asyncio.create_task(client.renew())
+        await asyncio.sleep(0.1)
+        house.close(native.CloseCode.SILENT)
+        await renewing
+        await client.live()
+        assert house.server.tickets == []
+
+
+@pytest.mark.virtual
+async def test_who_waits_for_a_ticket_is_let_go_when_the_client_leaves() -> None:
+    house, office = House(), Office()
+    async with house.client(ticket_source=office) as client:
+        await client.live()
+        waiting = [asyncio.create_task(client.renew()) for _ in range(2)]
+        await asyncio.sleep(0.1)
+        waiting[1].cancel()
+        await asyncio.sleep(0.1)
+        assert waiting[1].cancelled() and not waiting[0].done()
+    await waiting[0]
+
+
+@pytest.mark.virtual
+async def test_without_an_office_nothing_is_renewed() -> None:
+    house = House()
+    async with talking(house) as (client, _):
+        await client.live()
+        soon(house)
+        with pytest.raises(InvalidInput, match="ticket_source"):
+            await client.renew()
+
+
+@pytest.mark.virtual
+async def test_who_asked_too_often_waits_before_the_first_connection_too() -> None:
+    limited = RateLimited()
+    limited.retry_after = 7.0
+    house, office = House(), Office(limited)
+    office.given = 1
+    before = asyncio.get_running_loop().time()
+    async with talking(house, ticket_source=office) as (client, _):
+        await client.live()
+        assert asyncio.get_running_loop().time() - before >= 7.0

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tenuto.client.core import DEAD, ClientCore, Close, Options, Send
+from tenuto.client.core import DEAD, ClientCore, Close, Options, Renew, Send
 from tenuto.client.items import (
     Answered,
     Changed,
@@ -69,7 +69,19 @@ def ramp(start: int, samples: int) -> bytes:
 
 
 ACTIONS = st.sampled_from(
-    ["command", "event", "serve", "serve", "deliver", "deliver", "cut", "hear", "wait", "connect"]
+    [
+        "command",
+        "event",
+        "serve",
+        "serve",
+        "deliver",
+        "deliver",
+        "cut",
+        "hear",
+        "lose",
+        "wait",
+        "connect",
+    ]
 )
 
 
@@ -97,6 +109,8 @@ def talk(actions: Sequence[str], server: Server) -> None:
             case "hear" if said < 20 * RATE:
                 core.hear(ramp(said, 80), now)
                 said += 80
+            case "lose" if connection is not None:
+                connection.rewind(max(0, len(server.heard) // 2 - 300))
             case "wait":
                 now += 1.0
                 core.tick(now)
@@ -161,7 +175,7 @@ def test_the_first_attach_says_who_and_the_next_what_it_has() -> None:
     again(core, one.server, 10.0)
     first, second = one.server.attaches
     assert (first.ticket, first.token, first.have) == ("t", "", None)
-    assert first.mic == native.Mic(stream="m1", rate=RATE)
+    assert first.mic == native.Mic(stream="m1", rate=RATE, rewinds=True)
     assert first.loudspeaker == native.Loudspeaker(rate=None)
     assert (second.ticket, second.token) == ("", "token-1")
     assert second.have == native.Have(epoch="e" * 16, position=1)
@@ -550,6 +564,109 @@ def test_speech_that_is_not_lost_is_not_complained_of(how: str) -> None:
     assert complaints(core) == []
 
 
+def test_the_microphone_is_sent_again_when_an_engine_was_lost() -> None:
+    core, one = connected()
+    core.hear(ramp(0, 4_000), 0.0)
+    one.settle(0.0)
+    one.rewind(1_000)
+    core.hear(ramp(4_000, 800), 0.1)
+    one.collect()
+    while one.to_server:
+        one.serve_one()
+    assert bytes(one.server.heard) == ramp(0, 1_000), "what was under way comes again"
+    one.settle(0.1)
+    core.hear(ramp(4_800, 800), 0.2)
+    one.settle(0.2)
+    assert bytes(one.server.heard) == ramp(0, 5_600)
+
+
+def test_speech_of_an_engine_that_was_lost_is_complained_of_when_it_is_too_old() -> None:
+    core, one = connected()
+    core.hear(bytes(2 * RATE), 0.0)
+    for second in range(1, 32):
+        core.hear(bytes(2 * RATE), float(second))
+        core.congestion = 0
+        one.settle(float(second))
+    speech_ended(one.server, 4_000, "lost")
+    one.push()
+    one.server.skips = True
+    one.rewind(4_000)
+    one.settle(32.0)
+    assert complaints(core) == ["speech_lost"]
+    while one.to_server or (core.microphone is not None and core.microphone.waiting):
+        core.tick(32.0)
+        one.settle(32.0)
+    assert len(one.server.heard) == 2 * 32 * RATE, "the rest is sent"
+
+
+@pytest.mark.parametrize("how", ["lost engine", "lost connection"])
+def test_a_microphone_that_was_off_is_off_again_behind_what_is_sent_again(how: str) -> None:
+    core, one = connected()
+    core.hear(ramp(0, 4_000), 0.0)
+    core.command(native.StopListening(), 0.0)
+    one.settle(0.0)
+    assert one.server.stops == [4_000]
+    if how == "lost engine":
+        one.rewind(1_000)
+    else:
+        core.lost(None, "", 1.0)
+        del one.server.heard[2_000:]
+        one = Connection(one.server, core, 1.0)
+    one.settle(1.0)
+    assert (bytes(one.server.heard), one.server.stops) == (ramp(0, 4_000), [4_000, 4_000])
+    assert [answer.number for answer in core.answers()] == [1, 2]
+
+
+def test_a_microphone_that_is_on_again_is_not_off() -> None:
+    core, one = connected()
+    core.hear(ramp(0, 4_000), 0.0)
+    core.command(native.StopListening(), 0.0)
+    one.settle(0.0)
+    core.congestion = 10**6
+    one.rewind(1_000)
+    one.settle(0.0)
+    core.hear(ramp(4_000, 800), 1.0)
+    core.congestion = 0
+    core.tick(1.0)
+    one.settle(1.0)
+    one.rewind(1_000)
+    one.settle(1.0)
+    assert (bytes(one.server.heard), one.server.stops) == (ramp(0, 4_800), [4_000])
+
+
+def test_a_microphone_is_off_behind_what_a_full_socket_holds_up() -> None:
+    core, one = connected()
+    core.congestion = 10**6
+    core.hear(ramp(0, 4_000), 0.0)
+    core.command(native.StopListening(), 0.0)
+    one.settle(0.0)
+    core.congestion = 0
+    core.tick(1.0)
+    one.settle(1.0)
+    assert one.server.stops == [0, 4_000]
+
+
+def test_who_has_too_much_unanswered_says_no_more_that_the_microphone_is_off() -> None:
+    core, one = connected()
+    core.hear(ramp(0, 4_000), 0.0)
+    core.command(native.StopListening(), 0.0)
+    one.settle(0.0)
+    for _ in range(native.MAX_COMMANDS):
+        core.command(native.SendMessage(text="a"), 0.0)
+    one.rewind(1_000)
+    one.to_server.clear()
+    while one.to_client:
+        one.deliver_one(0.0)
+    assert len(core.outbox) == native.MAX_COMMANDS
+
+
+def test_an_observer_is_not_asked_for_a_microphone() -> None:
+    core, one = connected(Options(session="s", client="me", role="observer"))
+    one.say(native.Rewind(mic=0))
+    one.settle(0.0)
+    assert sent(core) == []
+
+
 def test_a_full_socket_waits_and_loses_nothing() -> None:
     core, one = connected()
     core.congestion = 10**6
@@ -670,3 +787,22 @@ def test_stopping_a_reply_says_what_was_heard_of_it() -> None:
     core.command(native.StopReply(), 0.5)
     (command,) = [message for message in sent(core) if isinstance(message, native.Command)]
     assert command.do == native.StopReply(heard=0.5)
+
+
+# -------------------------------------------------------------------------------------------------- credentials that end
+
+
+def test_credentials_that_end_are_renewed_and_the_old_token_is_dropped() -> None:
+    core, one = connected()
+    core.text(native.encode(native.AuthSoon(seconds=60.0)), 1.0)
+    assert core.output() == [Renew()]
+    core.authorize("fresh")
+    assert sent(core) == [native.Auth(ticket="fresh")]
+    before = core.needs_ticket
+    core.text(native.encode(native.Authorized(seconds=7200.0)), 2.0)
+    assert (before, core.needs_ticket, core.state) == (False, True, "live")
+    core.lost(None, "", 3.0)
+    core.authorize("late")
+    assert core.output() == []
+    again(core, one.server, 3.0)
+    assert one.server.attaches[-1].ticket == "t"

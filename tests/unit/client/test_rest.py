@@ -5,7 +5,7 @@ import httpx
 import pytest
 
 from tenuto.client.rest import Rest
-from tenuto.errors import Refused, SessionNotFound, StoreUnavailable, TenutoError
+from tenuto.errors import RateLimited, Refused, SessionNotFound, StoreUnavailable, TenutoError
 
 Handler = Callable[[httpx.Request], httpx.Response]
 SHOWN = {
@@ -99,6 +99,22 @@ async def test_errors_are_typed(
         with pytest.raises(TenutoError, match=says) as raised:
             await there.session("s")
     assert isinstance(raised.value, error) or status == 502
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"), [({"Retry-After": "7"}, 7.0), ({}, 1.0), ({"Retry-After": "x"}, 1.0)]
+)
+async def test_a_server_that_is_asked_too_often_says_when_it_is_not(
+    headers: dict[str, str], seconds: float
+) -> None:
+    def busy(request: httpx.Request) -> httpx.Response:
+        error = {"error": {"code": "rate_limited", "message": "slower"}}
+        return httpx.Response(429, json=error, headers=headers)
+
+    async with rest(busy) as there:
+        with pytest.raises(RateLimited, match="slower") as raised:
+            await there.sessions()
+    assert (raised.value.retryable, raised.value.retry_after) == (True, seconds)
 
 
 async def test_an_answer_that_is_none() -> None:

@@ -15,6 +15,7 @@ from tenuto.session import ports as p
 from tenuto.session.session import Session
 from tenuto.stores import rows
 from tenuto.testing.clock import VirtualClock
+from tenuto.text.tokens import count
 
 pytestmark = pytest.mark.virtual
 
@@ -192,7 +193,11 @@ async def test_a_live_session_is_reported_as_it_is_now() -> None:
         report = await tenuto.analytics("s")
         assert report.analytics.message_count == 2
         assert report.conversations[0].is_open
-        assert session.analytics.estimated_cost() == {"usd": 0.0, "engines": {}, "unpriced": []}
+        assert session.analytics.estimated_cost() == {
+            "usd": 0.0,
+            "engines": {"text": 0.0},
+            "unpriced": [],
+        }
         assert session.analytics.prices["text"].spoken_minute == 1.0
         await session.close()
 
@@ -229,6 +234,22 @@ async def test_what_an_engine_uses_is_recorded_and_priced() -> None:
             session.driver.receive(_decide(used))
             assert session.analytics.usage()["text"]["heard"] == 30.0
             assert session.analytics.estimated_cost()["usd"] == 3.0
+
+
+async def test_the_built_in_brain_counts_tokens_and_what_has_a_price_has_a_cost() -> None:
+    prices = {"text": {"million_tokens_in": 4.0, "million_tokens_out": 16.0}}
+    async with Tenuto(text(prices=prices)) as tenuto:
+        async with tenuto.session(session_id="s") as session:
+            reply = await session.send_message("My name is Alice and I like quantum physics")
+            await session.commit()
+            first = session.analytics.usage()["text"]
+            assert first["tokens_in"] >= count("My name is Alice and I like quantum physics")
+            assert first["tokens_out"] >= count(reply.text)
+            await session.send_message("What is my name?")
+        used = (await tenuto.analytics("s")).usage["text"]
+        assert used.tokens_in > 2 * first["tokens_in"], "what was said before is read again"
+        usd = (await tenuto.analytics("s")).cost.usd
+        assert usd == round((4 * used.tokens_in + 16 * used.tokens_out) / 1e6, 6) > 0
 
 
 def _decide(event: e.Event) -> Any:

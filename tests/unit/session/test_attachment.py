@@ -157,6 +157,28 @@ async def test_a_client_that_cannot_resume_gets_no_token() -> None:
         assert (await come(at, resumable=False)).token == ""
 
 
+async def test_a_token_ends_with_what_the_client_was_let_in_for_and_its_hash_covers_that() -> None:
+    async with house() as at:
+        first = await come(at, binding=".key.2000")
+        assert first.token.endswith(".key.2000")
+        with pytest.raises(NotAuthenticated):
+            await come(at, token=first.token.replace(".2000", ".9000"))
+        await come(at, token=first.token)
+
+
+async def test_an_observer_that_takes_a_controllers_name_gets_no_token_of_its() -> None:
+    async with house() as at:
+        controller = await come(at)
+        assert (await come(at, role="observer")).token == ""
+        # The controller's own is as good as before, and so is it when it observes for a while.
+        observing = await come(at, role="observer", token=controller.token)
+        assert observing.token
+        # Whoever has only ever observed may come back as that.
+        first = await come(at, role="observer", client="desk")
+        again = await come(at, role="observer", client="desk")
+        assert first.token and again.token
+
+
 async def test_a_token_of_nobody_is_refused_and_nothing_happens() -> None:
     async with house() as at:
         ear = Ear()
@@ -343,6 +365,77 @@ async def test_after_a_restart_a_microphone_goes_on_where_the_journal_knows_it_w
         await at.restart()
         assert (await come(at, mic=("mic", 16_000))).mic == 9_000
         assert (await come(at, mic=("another", 16_000))).mic == 0
+
+
+async def test_a_microphone_is_sent_again_by_whoever_has_the_controls() -> None:
+    async with house() as at:
+        asked: list[int] = []
+        first = await speaking(at, mic=("mic", 16_000), again=asked.append)
+        observer = await come(at, client="desk", role="observer")
+        first.microphone.hear(bytes(2 * 16_000), 0)
+        at.hands.last.give(ports.SpeechBegan(offset=2_000), ports.Failed(reason="gone"))
+        await quiet()
+        assert asked == [2_000]
+        observer.rewound()
+        first.microphone.hear(bytes(640), 16_000)
+        assert first.microphone.heard == 2_000
+        first.rewound()
+        first.microphone.hear(bytes(640), 2_000)
+        assert first.microphone.heard == 2_320
+
+
+async def test_an_engine_that_is_lost_while_a_client_comes_back_takes_nothing_along() -> None:
+    async with house() as at:
+        asked: list[int] = []
+        first = await speaking(at, mic=("mic", 16_000), again=asked.append)
+        first.microphone.hear(bytes(2 * 16_000), 0)
+        at.hands.last.give(ports.SpeechBegan(offset=2_000))
+        await quiet()
+        at.store.open.clear()
+        coming = asyncio.create_task(
+            come(at, voice=True, mic=("mic", 16_000), again=lambda sample: None)
+        )
+        await quiet()
+        at.hands.last.give(ports.Failed(reason="gone"))
+        await quiet()
+        at.store.open.set()
+        second = await coming
+        assert (second.mic, asked) == (2_000, [])
+        second.microphone.hear(bytes(640), 2_000)
+        assert second.microphone.heard == 2_320, "it was told where to begin"
+
+
+async def test_a_client_that_takes_the_controls_back_is_not_heard_twice() -> None:
+    async with house() as at:
+        await speaking(at, mic=("first", 16_000))
+        for stream in ("first", "second"):
+            mine = await come(at, client=stream, voice=True, mic=(stream, 16_000))
+            mine.microphone.hear(bytes(2 * 16_000), mine.mic)
+            at.hands.last.give(ports.SpeechBegan(offset=0))
+            await quiet()
+            said = 12_000 if stream == "first" else 28_000
+            at.hands.last.give(ports.SpeechFinished(until=said, text="Hi"))
+            await quiet()
+        at.hands.last.give(ports.Failed(reason="gone"))
+        assert (await come(at, client="first", mic=("first", 16_000))).mic == 12_000
+        await at.restart()
+        assert (await come(at, client="second", mic=("second", 16_000))).mic == 12_000
+
+
+async def test_what_somebody_said_who_was_interrupted_by_another_is_heard_once() -> None:
+    async with house() as at:
+        first = await speaking(at, mic=("first", 16_000))
+        first.microphone.hear(bytes(2 * 16_000), 0)
+        at.hands.last.give(ports.SpeechBegan(offset=4_000))
+        await quiet()
+        second = await come(at, client="phone", voice=True, mic=("second", 16_000))
+        assert at.hands.last.asked[-1] == "Finish"
+        second.microphone.hear(bytes(640), 0)
+        at.hands.last.give(ports.SpeechFinished(until=16_000, text="Hi"))
+        await quiet()
+        state = at.driver.core.state
+        assert (state.mic, state.mic_until) == ("first", 16_000)
+        assert (await come(at, mic=("first", 16_000))).mic == 16_000
 
 
 async def test_an_observer_has_no_microphone() -> None:

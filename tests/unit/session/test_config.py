@@ -363,3 +363,21 @@ def test_settings_come_by_name(wrong: Any) -> None:
         InvalidConfig, match=r"^Here: settings are a SessionConfig, or some of them"
     ):
         layer(wrong, "Here: ")
+
+
+def test_what_is_no_name_and_what_has_no_name_is_refused() -> None:
+    with pytest.raises(InvalidConfig, match="`1` is not a setting"):
+        build({1: "x"})  # type: ignore[dict-item]
+    with pytest.raises(InvalidConfig, match="given by name"):
+        SessionConfig("alloy")  # type: ignore[call-arg]
+
+
+def test_a_text_that_has_no_bytes_is_refused() -> None:
+    for name in ("instructions", "greeting"):
+        with pytest.raises(InvalidConfig):
+            build({name: "half \ud83d"})
+
+
+def test_a_number_that_nobody_can_read_is_refused_without_being_shown() -> None:
+    with pytest.raises(InvalidConfig, match="`temperature` cannot be so large a number"):
+        build({"temperature": 10**5_000})

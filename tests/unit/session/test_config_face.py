@@ -407,7 +407,7 @@ async def test_a_conversation_takes_a_config_as_everything_does_and_keeps_a_copy
             for begin in (session.start_conversation, session.reset):
                 with pytest.raises(InvalidConfig):
                     begin(config=wrong)  # type: ignore[arg-type]
-        with pytest.raises(InvalidInput, match="id of a conversation"):
+        with pytest.raises(InvalidInput, match="conversation_id"):
             session.start_conversation(5)  # type: ignore[arg-type]
         assert session.position == before
         await journal(tenuto, session)

@@ -10,6 +10,7 @@ from tenuto.errors import EngineLost, IllegalEvent, InvalidAudio, InvalidInput, 
 from tenuto.session import ports, stimuli
 from tenuto.session.connecting import Connecting
 from tenuto.session.core import RETRIES
+from tenuto.session.microphone import EARLY_SECONDS
 from tenuto.session.state import Status
 from tests.unit.session.house import Hand, House, house, quiet
 
@@ -130,15 +131,21 @@ async def test_a_microphone_is_heard_until_it_is_closed() -> None:
         assert [offset for _, offset in hand.heard] == [0, 320, 640]
         with pytest.raises(InvalidAudio, match="16 bits"):
             connecting.hear(bytes(3))
+        for wrong in ("x" * 640, None, [0] * 640):
+            with pytest.raises(InvalidAudio, match="bytes"):
+                connecting.hear(wrong)  # type: ignore[arg-type]
+        connecting.hear(memoryview(bytes(640)))
+        connecting.hear(bytearray(640))
+        assert [offset for _, offset in hand.heard] == [0, 320, 640, 960, 1280]
         await connecting.listen_no_more()
         assert at.status() is Status.IDLE
         await connecting.listen_no_more()
         with pytest.raises(IllegalEvent):
             connecting.hear(FRAME)
-        assert len(hand.heard) == 3
+        assert len(hand.heard) == 5
         await connecting.listen(16_000)
         connecting.hear(FRAME)
-        assert len(hand.heard) == 4 and len(at.hands.made) == 1
+        assert len(hand.heard) == 6 and len(at.hands.made) == 1
 
 
 async def test_listening_twice_is_listening_once() -> None:
@@ -171,6 +178,55 @@ async def test_a_microphone_is_closed_when_no_engine_can_be_reached() -> None:
             await task
         assert not at.driver.core.listening
         assert at.status() is Status.ERROR
+
+
+async def test_what_a_program_said_is_heard_by_the_next_engine() -> None:
+    async with program() as (connecting, at):
+        hand = await listening(connecting, at)
+        for number in range(60):
+            connecting.hear(bytearray([number]) * 640)
+        hand.give(ports.SpeechBegan(offset=50 * 320))
+        await quiet()
+        connecting.hear(bytes([60]) * 640)
+        hand.give(ports.Failed(reason="gone"))
+        await quiet()
+        connecting.hear(bytes([61]) * 640)
+        last = at.hands.last
+        last.give(ports.Ready())
+        await quiet()
+        connecting.hear(bytes([62]) * 640)
+        assert [pcm[0] for pcm, _ in last.heard] == list(range(50, 63))
+        last.give(ports.SpeechBegan(offset=0))
+        await connecting.listen_no_more()
+        last.give(ports.Failed(reason="gone"))
+        await quiet()
+        last = at.hands.last
+        assert last.asked == []
+        last.give(ports.Ready())
+        await quiet()
+        assert [pcm[0] for pcm, _ in last.heard] == list(range(50, 63))
+        assert last.asked == ["Finish"], "it was all that was said"
+        last.give(ports.SpeechBegan(offset=0), ports.SpeechFinished(until=13 * 320, text="Hi"))
+        await quiet()
+        last.give(ports.Failed(reason="gone"))
+        await quiet()
+        at.hands.last.give(ports.Ready())
+        await quiet()
+        assert at.hands.last.heard == [], "it was heard"
+
+
+async def test_of_what_a_program_said_half_a_minute_is_kept() -> None:
+    async with program() as (connecting, at):
+        hand = await listening(connecting, at)
+        hand.give(ports.SpeechBegan(offset=0))
+        await quiet()
+        for second in range(EARLY_SECONDS + 2):
+            connecting.hear(bytes([second]) * 32_000)
+        hand.give(ports.Failed(reason="gone"))
+        await quiet()
+        at.hands.last.give(ports.Ready())
+        await quiet()
+        assert [pcm[0] for pcm, _ in at.hands.last.heard] == list(range(2, EARLY_SECONDS + 2))
 
 
 async def test_nothing_of_a_pause_is_heard() -> None:

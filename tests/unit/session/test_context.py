@@ -466,6 +466,8 @@ def known(**more: Any) -> Context:
 
 def test_instructions_alone_stay_as_they_are() -> None:
     assert instructions_text(known()) == "Be kind."
+    guests = instructions_text(known(guest=True)).split("\n\n")
+    assert guests[0] == "Be kind." and "a guest" in guests[1]
     assert instructions_text(known(instructions="")) == ""
 
 

@@ -15,7 +15,7 @@ from tenuto.errors import (
     Refused,
     SessionEnded,
 )
-from tenuto.session import config, effects, fold, ports, shares, stimuli
+from tenuto.session import config, effects, fold, ports, preferences, shares, stimuli
 from tenuto.session import core as c
 from tenuto.session.core import LONGEST_NAME, LONGEST_TEXT, RETRIES
 from tenuto.session.state import Life, Link, Status, Turn
@@ -570,9 +570,9 @@ def test_who_reads_first_and_then_listens_gets_another_engine() -> None:
 def test_who_takes_over_while_somebody_speaks_brings_another_microphone() -> None:
     scene = talking()
     scene.engine(ports.SpeechBegan(offset=100))
-    scene.join("phone")
-    assert scene.engine(ports.SpeechFinished(until=30, text="Hi"))[0] == (
-        "speech.ended mic=phone-mic until=30"
+    scene.join("phone", left=250)
+    assert scene.engine(ports.SpeechFinished(until=0, text="Hi"))[0] == (
+        "speech.ended mic=tab-mic until=250"
     )
 
 
@@ -810,6 +810,46 @@ def test_an_engine_that_fails_while_it_listens_has_the_speech_sent_again() -> No
     )
 
 
+def test_speech_that_no_engine_could_hear_is_told_of_as_lost() -> None:
+    scene = talking()
+    scene.engine(ports.SpeechBegan(offset=100))
+    for _ in range(RETRIES):
+        scene.engine(ports.Failed(reason="gone"))
+        assert isinstance(scene.effects[0], effects.OpenEngine)
+    lines = scene.engine(ports.Failed(reason="gone"))
+    assert [line.partition(" message")[0] for line in lines] == [
+        f"engine.lost link={RETRIES + 1} reason=gone",
+        "error.raised code=speech_lost",
+    ]
+    assert (scene.effects, scene.status()) == ([], Status.ERROR)
+    scene.do(stimuli.Connect())
+    for _ in range(RETRIES + 1):
+        lines = scene.engine(ports.Failed(reason="gone"))
+    assert lines == [f"engine.lost link={2 * RETRIES + 2} reason=gone"], "it is told of once"
+
+
+def test_speech_that_another_engine_heard_is_not_lost() -> None:
+    scene = talking()
+    scene.engine(ports.SpeechBegan(offset=100))
+    scene.engine(ports.Failed(reason="gone"))
+    scene.ready()
+    scene.say("Hi")
+    lines = []
+    for _ in range(RETRIES):
+        lines += scene.engine(ports.Failed(reason="gone"))
+    assert [line.partition(" message")[0] for line in lines if "error" in line] == [
+        "error.raised code=engine_lost"
+    ]
+
+
+def test_speech_that_nobody_is_there_to_send_again_needs_no_engine() -> None:
+    scene = talking()
+    scene.engine(ports.SpeechBegan(offset=100))
+    scene.leave()
+    assert scene.engine(ports.Failed(reason="gone"))[0].endswith("reason=lost")
+    assert scene.effects == []
+
+
 def test_the_late_words_of_a_link_that_is_gone_are_not_heard() -> None:
     scene = talking()
     scene.write("Hi")
@@ -848,10 +888,28 @@ def test_a_speech_that_goes_on_does_not_begin_again() -> None:
 
 
 def test_the_user_stops_listening() -> None:
-    scene = talking()
-    assert (scene.do(stimuli.Hold()), scene.effects) == ([], [])
+    scene = Scene()
+    assert (scene.do(stimuli.Hold()), scene.effects) == ([], []), "nobody hears anything"
+    scene.join()
+    scene.do(stimuli.Hold())
+    assert scene.asked == [ports.Finish()], "what waits for the engine is all"
+    scene.ready()
     scene.engine(ports.SpeechBegan(offset=1))
     scene.do(stimuli.Hold())
+    assert scene.asked == [ports.Finish()]
+    scene.engine(ports.Failed(reason="gone"))
+    for _ in range(RETRIES):
+        scene.engine(ports.Failed(reason="gone"))
+    scene.do(stimuli.Hold())
+    assert scene.effects == []
+
+
+def test_what_was_said_is_all_when_somebody_else_takes_over() -> None:
+    scene = talking()
+    scene.engine(ports.SpeechBegan(offset=1))
+    scene.join(mic="tab-mic")
+    assert ports.Finish() not in scene.asked, "the stream goes on"
+    scene.join(mic="another")
     assert scene.asked == [ports.Finish()]
 
 
@@ -990,6 +1048,46 @@ def test_an_alarm_is_cancelled() -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------- conversations
+
+
+def test_a_reply_has_the_pace_of_the_user_from_its_beginning_to_its_end() -> None:
+    def prefer(pace: float) -> None:
+        def rule(state: fold.State, at: float) -> list[e.Event]:
+            return preferences.decide(state, "speaking_pace", pace, at)
+
+        scene.do(stimuli.Decide(rules=(rule,)))
+
+    scene = talking()
+    prefer(90.0)
+    scene.say("What is it?")
+    scene.answer("One.", last=False)
+    prefer(200.0)
+    scene.answer("Two.")
+    scene.send(1.0, 2.0)
+    scene.mark(2.0, done=True)
+    scene.say("And now?")
+    scene.answer("Three.")
+    replies = [event.pace for event in scene.journal if isinstance(event, e.ReplyStarted)]
+    assert replies == [90.0, 200.0]
+    scene.crash()
+    scene.join()
+    (spoken,) = [request for request in scene.asked if isinstance(request, ports.Speak)]
+    assert spoken.pace == 200.0, "it is spoken on elsewhere as it began here"
+
+
+def test_the_end_says_whether_facts_are_to_be_found() -> None:
+    for extracts, learning, wanted in (
+        (True, True, True),
+        (False, True, False),
+        (True, False, False),
+    ):
+        scene = Scene(enable_learning=learning)
+        scene.core.extracts = extracts
+        scene.join(voice=False)
+        scene.write("I am Alice")
+        scene.do(stimuli.EndConversation())
+        (end,) = [event for event in scene.journal if isinstance(event, e.ConversationEnded)]
+        assert (end.extract, bool(scene.state.to_read)) == (wanted, wanted)
 
 
 def test_the_next_conversation_ends_the_one_before() -> None:
@@ -1304,7 +1402,7 @@ def test_who_is_no_user_of_the_session_is_answered_without_what_is_sensitive() -
     scene.do(stimuli.StartConversation(conversation="c"))
     scene.do(stimuli.Type(text="Who is she?", client="python", user="doctor"))
     (guests,) = [request for request in scene.asked if isinstance(request, ports.Ask)]
-    assert [m.memory for m in guests.context.memories] == [1]
+    assert ([m.memory for m in guests.context.memories], guests.context.guest) == ([1], True)
     # Nobody has the controls: the engine is not kept for longer than for somebody who has gone.
     assert scene.effects[-1] == effects.StartGrace()
     scene.ready()
@@ -1313,7 +1411,7 @@ def test_who_is_no_user_of_the_session_is_answered_without_what_is_sensitive() -
     scene.join()
     scene.write("And who am I?")
     (own,) = [request for request in scene.asked if isinstance(request, ports.Ask)]
-    assert [m.memory for m in own.context.memories] == [1, 2]
+    assert ([m.memory for m in own.context.memories], own.context.guest) == ([1, 2], False)
     assert effects.StartGrace() not in scene.effects
 
 

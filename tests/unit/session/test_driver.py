@@ -770,6 +770,102 @@ async def test_speech_is_told_in_the_clients_own_samples() -> None:
         assert at.driver.core.state.speech.offset == 24_010
 
 
+async def spoken_to(at: House, asked: list[int], samples: int = 16_000) -> Ear:
+    """Have somebody speak whose link is about to be lost: of so many samples, it began at the 4,000th."""
+    ear = Ear()
+    at.join(ear, mic="mic")
+    at.driver.microphone.start("mic", 16_000, 0, asked.append)
+    await quiet()
+    at.hands.last.give(ports.Ready())
+    await quiet()
+    at.driver.microphone.hear(frame(samples), 0)
+    at.hands.last.give(ports.SpeechBegan(offset=4_000))
+    await quiet()
+    assert at.driver.safe_microphone() == 4_000
+    return ear
+
+
+async def test_speech_that_a_link_took_along_is_asked_for_again() -> None:
+    async with house() as at:
+        asked: list[int] = []
+        ear = await spoken_to(at, asked)
+        at.store.open.clear()
+        at.hands.last.give(ports.Failed(reason="gone"))
+        await quiet()
+        assert asked == [], "nobody was told yet that it is lost"
+        at.store.open.set()
+        await quiet()
+        assert (asked, ear.types[-1]) == ([4_000], "engine.lost")
+        at.driver.receive(stimuli.Hold())
+        at.driver.microphone.rewound()
+        at.driver.microphone.hear(frame(12_000), 4_000)
+        await quiet()
+        hand = at.hands.last
+        asked_after: list[tuple[ports.Request, int]] = []
+        hand.send = lambda request: asked_after.append((request, len(hand.heard)))  # type: ignore[method-assign]
+        hand.give(ports.Ready())
+        await quiet()
+        assert hand.heard == [(frame(12_000), 0)]
+        assert asked_after == [(ports.Finish(), 1)], "what waited comes before its end"
+
+
+async def test_what_was_understood_is_not_asked_for_again() -> None:
+    async with house() as at:
+        asked: list[int] = []
+        await spoken_to(at, asked)
+        at.hands.last.give(ports.SpeechFinished(until=9_000, text="Hi"))
+        await quiet()
+        at.hands.last.give(ports.Failed(reason="gone"))
+        await quiet()
+        assert asked == [9_000]
+
+
+async def test_a_stream_that_took_over_in_the_middle_of_speech_is_asked_for_from_its_beginning() -> (
+    None
+):
+    async with house() as at:
+        asked: list[int] = []
+        await spoken_to(at, asked)
+        at.join(Ear(), mic="other")
+        at.driver.microphone.start("other", 16_000, 0, asked.append)
+        at.driver.microphone.hear(frame(3_200), 0)
+        assert at.driver.safe_microphone() == 0
+        at.hands.last.give(ports.Failed(reason="gone"))
+        await quiet()
+        assert asked == [0]
+
+
+async def test_speech_that_was_given_up_is_not_asked_for_later() -> None:
+    async with house() as at:
+        asked: list[int] = []
+        ear = await spoken_to(at, asked)
+        at.hands.fails = TenutoError("none")
+        at.hands.last.give(ports.Failed(reason="gone"))
+        await quiet()
+        assert ear.types[-1] == "error.raised"
+        at.hands.fails = None
+        at.driver.receive(stimuli.Type(text="Hi", client="tab"))
+        await quiet()
+        at.hands.last.give(ports.Ready())
+        await quiet()
+        at.driver.microphone.hear(frame(320), 16_000)
+        assert (asked, len(at.hands.last.heard)) == ([], 1)
+
+
+async def test_a_link_that_is_lost_is_asked_nothing() -> None:
+    async with house() as at:
+        hand = await at.talking(Ear())
+        at.store.open.clear()
+        at.driver.receive(stimuli.Type(text="Hi", client="tab"))
+        hand.give(ports.Failed(reason="gone"))
+        await quiet()
+        at.store.open.set()
+        await quiet()
+        at.hands.last.give(ports.Ready())
+        await quiet()
+        assert (hand.asked, at.hands.last.asked) == ([], ["Ask Hi"])
+
+
 # ------------------------------------------------------------------------------------------------- what the engine is told
 
 

@@ -3,12 +3,26 @@
 from collections.abc import Iterable
 from typing import Literal
 
+import msgspec
 import pytest
 
 from tenuto import events as e
 from tenuto.errors import ConversationExists, ConversationNotFound, IllegalEvent, Refused
 from tenuto.session import fold
-from tenuto.session.fold import ANSWERS, CLIENTS, OLD_TOKENS, WINDOW, State, apply, decode, encode
+from tenuto.session.fold import (
+    ANSWERS,
+    CLIENTS,
+    MICS,
+    OLD_TOKENS,
+    READING,
+    TO_READ,
+    WINDOW,
+    State,
+    ToRead,
+    apply,
+    decode,
+    encode,
+)
 from tenuto.session.state import Life, Turn
 
 AT = 1_000.0
@@ -664,3 +678,101 @@ def test_the_host_wakes_a_session_whose_facts_are_on_their_way_to_the_user() -> 
     assert state.wake is state.due is None
     apply(state, e.MemoryAdded(at=AT + 5.0, memory=1, content="Likes tea.", scope="user"))
     assert state.wake == AT + 5.0
+
+
+# --------------------------------------------------------------------------------------------------------- what is to be read
+
+
+def to_be_read(name: str, at: float = AT + 9.0) -> e.Event:
+    return e.ConversationEnded(at=at, conversation=name, reason="user", extract=True)
+
+
+def extracted(name: str, upto: int, failed: str = "", again: float = 0.0) -> e.Event:
+    return e.ConversationExtracted(
+        at=AT + 20.0, conversation=name, upto=upto, failed=failed, again=again
+    )
+
+
+def test_a_conversation_waits_from_its_end_until_it_was_read() -> None:
+    state = folded(TALK, typed(1), to_be_read("c"))
+    assert state.to_read == {"c": ToRead(since=AT + 9.0)}
+    assert state.wake == AT + 9.0 + READING, "for whichever host there is then"
+    apply(state, extracted("c", 1))
+    assert not state.to_read
+    assert state.conversations["c"].extracted == 1
+    assert due(state) is None
+    for event in (e.ConversationResumed(at=AT, conversation="c"), to_be_read("c")):
+        apply(state, event)
+    assert not state.to_read, "nothing new was said in it"
+
+
+def test_what_is_due_before_is_due_before() -> None:
+    alarm = e.AlarmSet(at=AT, alarm=1, due=AT + 10.0, text="tea")
+    state = folded(TALK, typed(1), alarm, to_be_read("c"))
+    assert state.wake == AT + 10.0
+
+
+def test_nothing_waits_where_nobody_asked_for_it_or_nothing_was_said() -> None:
+    assert not folded(TALK, typed(1), ended("c")).to_read
+    assert not folded(TALK, to_be_read("c")).to_read
+
+
+def test_what_failed_is_tried_again_until_it_is_given_up() -> None:
+    state = folded(TALK, typed(1), to_be_read("c"), extracted("c", 1, "engine", AT + 60.0))
+    assert state.to_read == {"c": ToRead(since=AT + 60.0, tries=1)}
+    assert state.conversations["c"].extracted == 0
+    apply(state, extracted("c", 1, "engine"))
+    assert (state.to_read, state.conversations["c"].extracted) == ({}, 1)
+
+
+def test_what_was_said_while_it_was_read_is_read_as_well() -> None:
+    state = folded(TALK, typed(1), to_be_read("c"))
+    resumed = e.ConversationResumed(at=AT, conversation="c")
+    for event in (resumed, typed(2), to_be_read("c", AT + 12.0), extracted("c", 1)):
+        apply(state, event)
+    assert state.to_read == {"c": ToRead(since=AT + 20.0)}
+    for event in (resumed, extracted("c", 1, "off")):
+        apply(state, event)
+    assert not state.to_read, "it is open: its end says so"
+
+
+def test_of_too_many_the_oldest_are_not_read() -> None:
+    state = folded(TALK, typed(1), to_be_read("c"))
+    for number in range(TO_READ):
+        name = f"d{number}"
+        message = msgspec.structs.replace(typed(number + 2), conversation=name)
+        for event in (started(name), message, to_be_read(name)):
+            apply(state, event)
+    assert len(state.to_read) == TO_READ
+    assert next(iter(state.to_read)) == "d0"
+
+
+def test_a_session_that_has_ended_reads_nothing() -> None:
+    state = folded(TALK, typed(1), to_be_read("c"))
+    apply(state, e.SessionEnded(at=AT, reason="user"))
+    assert not state.to_read
+
+
+@pytest.mark.parametrize(
+    ("event", "error"),
+    [
+        (extracted("d", 1), ConversationNotFound),
+        (extracted("c", 2), IllegalEvent),
+        (extracted("c", 0), IllegalEvent),
+    ],
+)
+def test_what_cannot_have_been_read_is_refused(event: e.Event, error: type[Exception]) -> None:
+    state = folded(TALK, typed(1), to_be_read("c"), extracted("c", 1))
+    before = encode(state)
+    with pytest.raises(error):
+        apply(state, event)
+    assert encode(state) == before
+
+
+def test_it_is_remembered_how_much_of_the_last_microphones_was_dealt_with() -> None:
+    state = folded(attached(1), TALK)
+    for number in [*range(MICS), 0, MICS]:
+        apply(state, e.SpeechStarted(at=AT, turn=state.turns + 1, mic=f"m{number}", offset=0))
+        apply(state, e.SpeechEnded(at=AT, turn=state.turns, mic=f"m{number}", until=number))
+    assert state.mics == {f"m{number}": number for number in [*range(2, MICS), 0, MICS]}
+    assert (state.mic, state.mic_until) == (f"m{MICS}", MICS)

@@ -3,6 +3,7 @@
 import pytest
 
 from tenuto import events as e
+from tenuto.errors import InvalidInput
 from tenuto.session import history
 from tenuto.session.fold import State, apply
 from tenuto.session.history import TYPES, message, missing, page
@@ -159,3 +160,10 @@ def test_what_is_missing_is_left_out_by_the_longest_common_part(
 def test_many_alike_are_told_apart_by_their_place() -> None:
     assert missing("y" * 200, "y" * 10) == []
     assert len(missing("y" * 10, "y" * 200)) == 190
+
+
+def test_no_message_at_all_is_no_page() -> None:
+    history.need_limit(1)
+    for limit in (0, -1):
+        with pytest.raises(InvalidInput, match="1 or more"):
+            history.need_limit(limit)

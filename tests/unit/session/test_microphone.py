@@ -263,3 +263,166 @@ def test_what_is_said_while_it_is_muted_is_never_heard() -> None:
     microphone.hear(frame(320, 4), 960)
     assert [pcm[0] for pcm, _ in hearing.frames] == [4]
     assert not microphone.is_muted
+
+
+# ------------------------------------------------------------------------------------------- what a link has taken along
+
+
+class Speaker:
+    """Whoever speaks, and can send the stream again."""
+
+    def __init__(self, rate: int = 16_000, offset: int = 0) -> None:
+        self.asked: list[int] = []
+        """From where it was asked to."""
+        self.microphone = Microphone()
+        self.microphone.start("a", rate, offset, self.asked.append)
+
+    def say(self, first: int, until: int) -> None:
+        """Send so many hundreds of samples, each of them as one frame with its number in it."""
+        for number in range(first, until):
+            self.microphone.hear(frame(100, number), number * 100)
+
+
+def numbers(hearing: Hearing) -> list[int]:
+    return [pcm[0] for pcm, _ in hearing.frames]
+
+
+def test_what_a_link_has_taken_along_is_asked_for_when_there_is_another() -> None:
+    speaker = Speaker()
+    microphone = speaker.microphone
+    connected(microphone)
+    speaker.say(0, 10)
+    microphone.lose(400)
+    assert (speaker.asked, microphone.heard) == ([], 400)
+    hearing = Hearing()
+    microphone.connect(hearing.hear, 16_000)
+    assert speaker.asked == [400]
+    speaker.say(10, 12)
+    microphone.rewound()
+    speaker.say(4, 9)
+    microphone.ready()
+    speaker.say(9, 13)
+    assert numbers(hearing) == [4, 5, 6, 7, 8, 9, 10, 11, 12], "in order, and once"
+    assert hearing.offsets == [number * 100 for number in range(9)]
+    assert microphone.at_client(100) == 500
+
+
+def test_what_was_under_way_is_dropped_also_by_a_link_that_is_ready() -> None:
+    speaker = Speaker()
+    connected(speaker.microphone)
+    speaker.say(0, 10)
+    speaker.microphone.lose(400)
+    hearing = connected(speaker.microphone)
+    speaker.say(10, 12)
+    assert hearing.frames == []
+    speaker.microphone.rewound()
+    speaker.say(4, 6)
+    assert (numbers(hearing), hearing.offsets) == ([4, 5], [0, 100])
+
+
+def test_it_is_asked_for_once_however_many_links_are_lost_meanwhile() -> None:
+    speaker = Speaker()
+    for _ in range(3):
+        connected(speaker.microphone)
+        speaker.say(0, 10)
+        speaker.microphone.lose(400)
+    assert speaker.asked == [400]
+    hearing = connected(speaker.microphone)
+    speaker.microphone.rewound()
+    speaker.say(4, 6)
+    assert numbers(hearing) == [4, 5]
+    speaker.microphone.lose(500)
+    connected(speaker.microphone)
+    assert speaker.asked == [400, 500]
+
+
+def test_nothing_is_asked_for_when_nothing_is_lost_or_nobody_could_send_it() -> None:
+    speaker = Speaker()
+    microphone = speaker.microphone
+    speaker.say(0, 5)
+    microphone.lose(0)
+    assert numbers(hearing := connected(microphone)) == [0, 1, 2, 3, 4], "it was waiting"
+    microphone.lose(500)
+    connected(microphone)
+    microphone.stop()
+    microphone.lose(400)
+    connected(microphone)
+    microphone.start("a", 16_000, 500)
+    microphone.lose(400)
+    microphone.hear(frame(100, 7), 500)
+    assert numbers(connected(microphone)) == [7]
+    assert (speaker.asked, len(hearing.frames)) == ([], 5)
+
+
+def test_a_client_that_comes_back_begins_where_it_is_told_to() -> None:
+    speaker = Speaker()
+    connected(speaker.microphone)
+    speaker.say(0, 10)
+    speaker.microphone.lose(400)
+    speaker.microphone.start("a", 16_000, speaker.microphone.heard, speaker.asked.append)
+    hearing = connected(speaker.microphone)
+    speaker.say(4, 6)
+    assert (speaker.asked, numbers(hearing)) == ([], [4, 5])
+
+
+def test_what_was_given_up_is_not_asked_for() -> None:
+    speaker = Speaker()
+    connected(speaker.microphone)
+    speaker.say(0, 10)
+    speaker.microphone.lose(400)
+    speaker.microphone.forget()
+    speaker.say(10, 11)
+    assert (numbers(connected(speaker.microphone)), speaker.asked) == ([10], [])
+
+
+def test_a_backlog_is_safe_when_there_was_as_much_time_as_it_took_to_say_it() -> None:
+    speaker = Speaker(rate=8_000, offset=8_000)
+    microphone = speaker.microphone
+    speaker.say(80, 100)
+    connected(microphone)
+    assert microphone.safe(None) == 8_000
+    speaker.say(100, 199)
+    assert (microphone.safe(None), microphone.safe(9_000)) == (8_000, 9_000)
+    speaker.say(199, 201)
+    assert microphone.safe(None) == 12_100
+    microphone.lose(12_100)
+    connected(microphone)
+    microphone.rewound()
+    speaker.say(121, 202)
+    assert microphone.safe(None) == 12_100, "it came at once, and nobody has heard of it yet"
+
+
+def test_what_was_said_while_it_was_muted_is_not_asked_for() -> None:
+    speaker = Speaker(rate=8_000)
+    microphone = speaker.microphone
+    connected(microphone)
+    speaker.say(0, 10)
+    microphone.mute(True)
+    microphone.disconnect()
+    speaker.say(10, 20)
+    microphone.mute(False)
+    hearing = connected(microphone)
+    speaker.say(20, 22)
+    assert (numbers(hearing), microphone.safe(None)) == ([20, 21], 2_000)
+    speaker.say(22, 120)
+    assert microphone.safe(None) == 4_000
+    microphone.mute(True)
+    microphone.lose(0)
+    microphone.mute(False)
+    connected(microphone)
+    assert speaker.asked == []
+
+
+@pytest.mark.usefixtures("halved")
+def test_a_stream_that_is_sent_again_is_resampled_from_there() -> None:
+    speaker = Speaker(rate=48_000)
+    microphone = speaker.microphone
+    connected(microphone, 24_000)
+    speaker.say(0, 10)
+    microphone.lose(400)
+    hearing = connected(microphone, 24_000)
+    speaker.say(10, 12)
+    microphone.rewound()
+    speaker.say(4, 6)
+    assert (numbers(hearing), hearing.offsets) == ([4, 5], [0, 50])
+    assert microphone.at_client(50) == 500

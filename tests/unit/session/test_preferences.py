@@ -332,3 +332,18 @@ def test_profiles_are_merged_from_a_list() -> None:
 def test_what_a_session_exports_it_takes() -> None:
     state = after(*(said(words=5_000, seconds=1.0, technical=0.1, topics=["tea"]),) * 3)
     assert p.take_profile(State(), p.profile(state.preferences), 1.0)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        p.SessionProfile(formality="x"),  # type: ignore[arg-type]
+        p.SessionProfile(topics={1: object()}),  # type: ignore[dict-item]
+        {"topics": {"half \ud83d": 1}},
+        {"decided": {"style": "half \ud83d"}},
+        {"decided": {"style": 10**400}},
+    ],
+)
+def test_what_no_journal_can_hold_is_no_profile(wrong: Any) -> None:
+    with pytest.raises(InvalidInput):
+        p.take_profile(State(), wrong, 1.0)

@@ -210,3 +210,15 @@ def test_what_cannot_be_known_is_refused(context: dict[Any, Any], field: str) ->
 def test_a_context_is_known_by_name() -> None:
     with pytest.raises(InvalidConfig, match="by name"):
         known(CLINIC, "P12345")  # type: ignore[arg-type]
+
+
+def test_an_unknown_part_is_answered_in_python_too() -> None:
+    with pytest.raises(InvalidConfig, match=r"`nme` is unknown\. Did you mean `name`"):
+        SessionTemplate(nme="x", base_config=SessionConfig())  # type: ignore[call-arg]
+
+
+def test_what_cannot_be_kept_is_no_context() -> None:
+    for value in ("half \ud83d", 10**5_000, "x" * 2_001, b"x"):
+        with pytest.raises(InvalidConfig, match=r"`context\.a` cannot be"):
+            known(None, {"a": value})
+    assert known(None, {"a": 5, "b": True, "c": 0.5}) == {"a": "5", "b": "True", "c": "0.5"}

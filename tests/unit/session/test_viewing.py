@@ -48,7 +48,7 @@ def _value(hint: Any) -> Any:
         return [7]
     if "Traits" in text:
         return {"topics": [SECRET]}
-    if hint in (int, float):
+    if hint in (int, float, float | None):
         return 7
     return True if hint is bool else SECRET
 
