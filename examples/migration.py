@@ -1,7 +1,7 @@
 """Take a session to another system, where its user has another name.
 
 Prints:
-    imported for new_456, at position 10 of 10
+    imported for new_456, at position 11 of 11
     What's my name? Your name is Alice.
 """
 

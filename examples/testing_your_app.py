@@ -13,7 +13,8 @@ from typing import Any
 from tenuto import SessionStatus, Tenuto, TenutoConfig, TenutoError
 from tenuto.errors import EngineError
 from tenuto.testing.engine import Script, Step
-from tenuto.testing.mock_session import MockSession, SessionTester
+from tenuto.testing.mock_session import MockSession
+from tenuto.testing.session_tester import SessionTester
 
 
 class Screen:
@@ -47,8 +48,7 @@ async def main() -> None:
     await session.close()
     await watching
 
-    # A real session, with an agent that says what the script says.
-    script = Script(Step(hear="Hello", say=["Hello."]))
+    script = Script(Step(hear="Hello", say=["Hello."]))  # What the agent of a real session says.
     async with Tenuto(TenutoConfig(store="memory:"), engines=script) as tenuto:
         real = await tenuto.create_session()
         reply = await SessionTester.test_session_lifecycle(real, "Hello")

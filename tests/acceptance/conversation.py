@@ -10,7 +10,7 @@ import contextlib
 import logging
 import re
 from array import array
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import TypeVar
@@ -67,11 +67,17 @@ class Talk(Script):
             Step(hear="Sing", say=["La", LONG], seconds=0.27, delay=0.02),
             Step(hear="Stop", say=["Yes."], seconds=0.31),
         )
+        self.reached: Callable[[str], None] = lambda what: None
+        """Is told `told` before an engine tells something, by engines that say so."""
 
     def make(self, voice: bool = True) -> ScriptedEngine:
         engine = SlowEngine(self)
         self.links.append(engine)
         return engine
+
+    def drop(self) -> None:
+        """Lose the link that was opened last."""
+        self.links[-1].fail("dropped")
 
 
 WHOLE = (["Hi."], ["Hello,", "Alice."], ["More?"], ["La"])
@@ -198,8 +204,9 @@ OF_CONNECTIONS = (
     e.AttachmentDetached,
     e.PlaybackMarked,
     e.EngineReady,
+    e.EngineLost,
 )
-"""What a connection that is lost, or a host, adds to a journal."""
+"""What a connection that is lost, an engine or a host adds to a journal."""
 _VARIES = re.compile(r" (offset|until|turn|heard|mic)=\S+")
 
 

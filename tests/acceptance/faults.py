@@ -46,8 +46,8 @@ LEASE = 1.0
 FRAME = 0.05
 """Seconds of microphone that are heard at a time."""
 
-How = Literal["clean", "reset", "half-open", "killed", "drained"]
-Place = Literal["to_server", "to_client", "asked", "written"]
+How = Literal["clean", "reset", "half-open", "killed", "drained", "dropped"]
+Place = Literal["to_server", "to_client", "asked", "written", "told"]
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,13 @@ class Fault:
     """What happens, and when."""
 
     how: How
-    """What befalls the line; or the server, which is killed or put away in order, and started again."""
+    """What befalls the line; or the server, which is killed or put away in order, and started again; or its engine's link,
+    which is dropped by whoever is at the other end.
+    """
     at: Place
-    """Frames of a direction are counted; or appends that the store was asked for, or that it has made durable."""
+    """Frames of a direction are counted; or appends that the store was asked for, or that it has made durable; or what
+    engines have told, where they count that.
+    """
     after: int
     """So many of them."""
     line: int = 0
@@ -121,12 +125,13 @@ class Tap:
 class House:
     """Where the session lives. Begin with `open`, when every task that is to outlive a server is there."""
 
-    def __init__(self, *faults: Fault, disk: type[Disk] = Disk) -> None:
+    def __init__(self, *faults: Fault, disk: type[Disk] = Disk, talk: Talk | None = None) -> None:
         self.clock = VirtualClock()
-        self.talk = Talk()
+        self.talk = talk or Talk()
         self.store = InMemoryStore(self.clock)
         self.lines: list[Line] = []
-        self.appends = {"asked": 0, "written": 0}
+        self.talk.reached = self._reached
+        self.appends = {"asked": 0, "written": 0, "told": 0}
         self.problems: list[str] = []
         self._server: Tenuto | None = None
         self._disk = disk(self.store, self._reached)
@@ -198,7 +203,7 @@ class House:
             self._strike(lambda fault: (fault.line, fault.at, fault.after) == (number, way, frames))
 
     def _reached(self, stage: str) -> None:
-        """An append was asked for, or is durable and nobody was told yet."""
+        """An append was asked for, or is durable and nobody was told yet; or an engine is about to tell something."""
         self.appends[stage] += 1
         self._strike(lambda fault: (fault.at, fault.after) == (stage, self.appends[stage]))
 
@@ -208,6 +213,8 @@ class House:
                 self._kill()
             elif fault.how == "drained":
                 self._changing = asyncio.create_task(self._drain())
+            elif fault.how == "dropped":
+                self.talk.drop()
 
     def _kill(self) -> None:
         """End the server as `kill -9` does: nothing more is said or written, and what was in RAM is gone."""
@@ -247,20 +254,23 @@ class House:
 
 def _cut(fault: Fault, line: int) -> Cut | None:
     """Return a fault as what a line knows, if it is this line's."""
-    if fault.line != line or fault.how in ("killed", "drained"):
+    if fault.line != line or fault.how in ("killed", "drained", "dropped"):
         return None
     return Cut(fault.after, cast(Direction, fault.at), fault.how)  # type: ignore[arg-type]
 
 
-async def converse(*faults: Fault, patient: bool = True, disk: type[Disk] = Disk) -> Outcome:
+async def converse(
+    *faults: Fault, patient: bool = True, disk: type[Disk] = Disk, talk: Talk | None = None
+) -> Outcome:
     """Have the conversation with these faults.
 
     Args:
         patient: As `Person`'s.
         disk: How servers see the store.
+        talk: Other engines than `Talk`'s.
     """
-    house = House(*faults, disk=disk)
-    crashes = any(fault.how == "killed" for fault in faults)
+    house = House(*faults, disk=disk, talk=talk)
+    crashes = any(fault.how in ("killed", "dropped") for fault in faults)
     with Ear(house.problems, logging.ERROR if crashes else logging.WARNING):
         person = Person(house.talk, FRAME, patient=patient)
         client = Client(

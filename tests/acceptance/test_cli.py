@@ -115,6 +115,70 @@ def test_sessions_of_a_server_are_reached_through_it(folder: Path) -> None:
         assert ended == {"session": session, "ended": True}
 
 
+def test_one_chat_is_one_conversation(folder: Path) -> None:
+    (said,) = lines(tenuto(folder, "chat", "-m", "Hello", "--json"))
+    with Served(folder, engine="text") as server:
+        there = ("--server", server.url, "--json")
+        (begun,) = lines(tenuto(folder, "chat", "-m", "Hello", *there))
+        for number, session in enumerate((said["session"], begun["session"]), 1):
+            lines(tenuto(folder, "chat", "--session", session, "-m", "Again", *there))
+            (report,) = lines(tenuto(folder, "stats", session, *there))
+            assert report["analytics"]["conversation_count"] == 2, number
+            assert [each["message_count"] for each in report["conversations"]] == [2, 2]
+
+
+def test_what_cannot_be_said_leaves_nothing_behind(folder: Path) -> None:
+    with Served(folder, engine="text") as server:
+        for there in ((), ("--server", server.url)):
+            for arguments, typed in ((("-m", ""), ""), ((), " \n\n"), (("-m", "x" * 10_001), "")):
+                ran = tenuto(folder, "chat", *arguments, *there, typed=typed)
+                assert "Traceback" not in ran.stderr
+                assert lines(tenuto(folder, "sessions", "list", *there, "--json")) == []
+
+
+def test_a_list_tells_which_sessions_are_live(folder: Path) -> None:
+    with Served(folder, engine="text") as server:
+        there = ("--server", server.url, "--json")
+        (live,) = lines(tenuto(folder, "chat", "-m", "Hello", *there))
+        (old,) = lines(tenuto(folder, "chat", "-m", "Hello", "--json"))
+        lines(tenuto(folder, "sessions", "end", old["session"], *there))
+        for place in (there, ("--json",)):
+            listed = lines(tenuto(folder, "sessions", "list", *place))
+            told = {one["session"]: one["life"] for one in listed}
+            assert told == {live["session"]: "live", old["session"]: "ended"}
+    listed = lines(tenuto(folder, "sessions", "list", "--json"))
+    assert {one["life"] for one in listed} == {"parked", "ended"}
+
+
+def test_a_session_moves_through_a_server_and_is_set_there(folder: Path) -> None:
+    (said,) = lines(tenuto(folder, "chat", "-m", "My name is Alice", "--json"))
+    session = said["session"]
+    with Served(folder, engine="text") as server:
+        there = ("--server", server.url, "--json")
+        tenuto(folder, "sessions", "export", session, "s.jsonl", *there)
+        renamed = ("--id", "copy", "--user-map", "local=bob")
+        (made,) = lines(tenuto(folder, "sessions", "import", "s.jsonl", *renamed, *there))
+        assert made == {"session": "copy", "imported": True}
+        shown, *messages = lines(tenuto(folder, "sessions", "show", "copy", *there))
+        assert (shown["user"], len(messages)) == ("bob", 2)
+        again = tenuto(folder, "sessions", "import", "s.jsonl", "--id", "copy", *there)
+        assert json.loads(again.stderr)["error"]["code"] == "session_conflict"
+        (folder / "cut.jsonl").write_bytes((folder / "s.jsonl").read_bytes()[:-40])
+        cut = tenuto(folder, "sessions", "import", "cut.jsonl", *there)
+        assert json.loads(cut.stderr)["error"]["code"] == "invalid_input"
+        chat = tenuto(
+            folder, "sessions", "import", "-", *there, typed='[{"role":"user","content":"Hi"}]'
+        )
+        assert lines(chat)[0]["imported"]
+        assert len(lines(tenuto(folder, "sessions", "list", *there))) == 3
+        (version,) = lines(tenuto(folder, "sessions", "set", "copy", "temperature=0.3", *there))
+        assert version == {"session": "copy", "version": 1}
+        wrong = tenuto(folder, "sessions", "set", "copy", "temprature=0.3", *there)
+        assert "Did you mean `temperature`?" in json.loads(wrong.stderr)["error"]["message"]
+    (version,) = lines(tenuto(folder, "sessions", "set", "copy", "voice=nova", "--json"))
+    assert version["version"] == 2
+
+
 def test_tail_follows_and_an_interrupt_ends_it_with_130(folder: Path) -> None:
     (said,) = lines(tenuto(folder, "chat", "-m", "Hello", "--json"))
     with running(folder, "sessions", "tail", said["session"], "--json") as tail:

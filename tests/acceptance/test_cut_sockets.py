@@ -19,6 +19,7 @@ from tenuto.client.client import Client
 from tenuto.client.microphone import Microphone
 from tenuto.host.host import Tenuto
 from tenuto.server.door import Server
+from tenuto.session import ports
 from tenuto.settings import TenutoConfig
 from tenuto.stores.in_memory import InMemoryStore
 from tenuto.testing.clock import VirtualClock, run
@@ -35,6 +36,7 @@ from tests.acceptance.conversation import (
     left_behind,
     outcome,
 )
+from tests.acceptance.far import FarTalk
 
 STEP = 5
 """Frames from one place of a cut to the next: some fifty places in all."""
@@ -58,13 +60,20 @@ async def serving(host: Tenuto, listening: socket.socket) -> AsyncIterator[None]
         await asyncio.wait_for(running, 2 * OPEN_SECONDS)
 
 
-async def converse(folder: Path, cut: Rule) -> Outcome:
-    """Have the conversation, with the first connection cut by this rule."""
+async def converse(folder: Path, cut: Rule, talk: Talk | None = None) -> Outcome:
+    """Have the conversation, with the first connection cut by this rule.
+
+    Args:
+        folder: Where the server's keys are.
+        cut: What befalls the connection.
+        talk: Engines whose links are dropped; those of `Talk` when None.
+    """
     problems: list[str] = []
-    talk, clock = Talk(), VirtualClock()
+    level = logging.WARNING if talk is None else logging.ERROR
+    talk, clock = talk or Talk(), VirtualClock()
     store = InMemoryStore(clock)
     person = Person(talk, FRAME)
-    with Ear(problems, logging.WARNING), socket.create_server(("127.0.0.1", 0)) as listening:
+    with Ear(problems, level), socket.create_server(("127.0.0.1", 0)) as listening:
         rules = {1: cut}
         port = listening.getsockname()[1]
         async with FaultProxy(port, rule=lambda number: rules.get(number, Rule())) as proxy:
@@ -112,8 +121,27 @@ def test_cut(tmp_path: Path, uncut: Outcome, how: How, direction: Direction) -> 
     assert failures(tmp_path, uncut, how, direction) == {}
 
 
+def test_engines_that_are_dropped_in_the_middle_of_what_is_said(
+    tmp_path: Path, uncut: Outcome
+) -> None:
+    talk = FarTalk()
+    dropped: set[str] = set()
+
+    def drop(_: str) -> None:
+        """Drop the link that is about to tell what was said, the first time that it is said."""
+        match talk.telling:
+            case ports.SpeechFinished(text=text) if text not in dropped:
+                dropped.add(text)
+                talk.drop()
+
+    talk.reached = drop
+    came = run(converse(tmp_path, Rule(), talk))
+    came.check(uncut)
+    assert (talk.drops, came.connections) == (3, 1)
+
+
 def test_control_a_microphone_that_goes_on_where_it_was_is_caught(
     tmp_path: Path, uncut: Outcome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Microphone, "rewind", lambda self, offset: None)
+    monkeypatch.setattr(Microphone, "rewind", lambda self, offset: 0)
     assert failures(tmp_path, uncut, "half-open", "to_server")

@@ -56,9 +56,9 @@ async def voice() -> AsyncIterator[LocalSpeaker]:
         await speaker.close()
 
 
-async def audio(speaker: LocalSpeaker, text: str) -> bytes:
+async def audio(speaker: LocalSpeaker, text: str, pace: float | None = None) -> bytes:
     """Return a text as the engine speaks it."""
-    return b"".join([chunk async for chunk in speaker.speak(text)])
+    return b"".join([chunk async for chunk in speaker.speak(text, pace)])
 
 
 def recorded(pcm: bytes) -> bytes:
@@ -174,8 +174,10 @@ async def test_fifty_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> No
         assert answers[0].text == GREETING
         assert len(answers) == 1 + len(person.said)
         assert [answer.said for answer in answers] == [""] * len(answers), "a reply was cut"
-        segments = [event.text for event in happened.values() if isinstance(event, e.ReplySegment)]
-        replies = [await audio(speaker, segment) for segment in segments]
+        paces = {ev.reply: ev.pace for ev in happened.values() if isinstance(ev, e.ReplyStarted)}
+        assert len(set(paces.values())) > 1, "the voice keeps up with her, and never within a reply"
+        segments = [event for event in happened.values() if isinstance(event, e.ReplySegment)]
+        replies = [await audio(speaker, each.text, paces[each.reply]) for each in segments]
         assert sounding(bytes(person.heard)) == sounding(b"".join(replies))
 
 

@@ -203,6 +203,31 @@ async def test_tickets_admit_one_client_once(tmp_path: Path) -> None:
                 assert (await late.refused())[:2] == ("authentication_failed", 4301)
 
 
+async def test_a_client_s_token_changes_no_settings(tmp_path: Path) -> None:
+    key = add_key(tmp_path / "tenuto.keys", clock=SystemClock(), tenant="acme")
+    with Served(tmp_path) as server:
+        async with calls(server, key) as http:
+            session = await make(http)
+            ticket = (await http.post(f"/sessions/{session}/tickets")).json()["ticket"]
+            async with peer(server.url, session, f"tenuto.t.{ticket}") as one:
+                token = (await one.attach())["token"]
+                for shown in (token, ticket):
+                    async with calls(server, shown) as client:
+                        for method, path in (
+                            ("PATCH", f"/sessions/{session}/config"),
+                            ("POST", "/sessions/import"),
+                        ):
+                            reply = await client.request(method, path, json={"voice": "nova"})
+                            assert code(reply) == (401, "authentication_failed")
+                # What the key's owner changes is heard by whoever is attached.
+                changed = await http.patch(f"/sessions/{session}/config", json={"voice": "nova"})
+                assert (changed.status_code, changed.json()["version"]) == (200, 1)
+            changes = [e.body for e in await journal(http, session) if e.type == "config.changed"]
+            assert [(each["version"], each["changes"]) for each in changes] == [
+                (1, {"voice": "nova"})
+            ]
+
+
 async def test_a_listener_that_comes_back_misses_nothing(tmp_path: Path) -> None:
     """Server-sent events, over an orderly restart and a kill, until the session ends."""
     with Served(tmp_path, "--lease", "0.5") as server:

@@ -66,6 +66,23 @@ async def test_nothing_is_learned_from_whoever_it_is_shared_with() -> None:
         assert "Alice" in reply.text and "Mallory" not in reply.text
 
 
+async def test_a_guest_is_not_told_that_something_was_done_that_was_not() -> None:
+    async with Tenuto(TenutoConfig(store="memory:", engine="text")) as host:
+        session = await host.create_session(user_id="alice")
+        await session.send_message("My name is Alice")
+        await session.send_message("Set a timer for one hour")
+        known = [memory.content for memory in session.memories]
+        view = await session.create_shared_view("mallory", ["speak"])
+        async with await host.access_shared_session(view.token, "mallory") as one:
+            for text in ("Forget my name", "My name is not Alice", "Cancel the timer"):
+                assert "Only this session's own user" in (await one.send_message(text)).text
+        assert [memory.content for memory in session.memories] == known
+        assert len(session.alarms) == 1
+        assert "have forgotten" in (await session.send_message("Forget my name")).text
+        assert "have cancelled" in (await session.send_message("Cancel the timer")).text
+        assert (session.memories, session.alarms) == ([], [])
+
+
 async def test_what_is_sensitive_is_told_to_its_own_user_only() -> None:
     async with Tenuto(TenutoConfig(store="memory:", engine="text")) as host:
         session = await host.create_session(user_id="alice")

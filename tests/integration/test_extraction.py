@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from tenuto import SessionConfig, Tenuto, TenutoConfig
+from tenuto.clock import SystemClock
 from tenuto.engines.openai_extractor import LLMExtractor
 from tenuto.errors import EngineError
 from tenuto.session import ports
@@ -132,10 +134,14 @@ async def test_facts_are_found_after_a_conversation_beside_everything_else(tmp_p
             assert not any("rhyme" in c or "tired" in c for c in contents(session))
             before = contents(session)
             await (await session.resume_conversation()).end()
+            again = await session.resume_conversation()
+            await again.send_message("Sailing, I said")
+            await again.end()
             await until(lambda: len(model.requests) == 2)
-            await session.commit()
+            await until(lambda: not session.driver.core.state.to_read)
             assert contents(session) == before, "found twice, learned once"
             asked = json.loads(model.requests[1]["messages"][1]["content"])
+            assert asked["conversation"][0]["user"] == "Sailing, I said"
             assert {"key": "", "content": "The user adores sailing."} in asked["known"]
 
 
@@ -143,7 +149,7 @@ async def test_a_session_that_was_closed_meanwhile_learns_all_the_same(tmp_path:
     async with modelling() as model:
         model.facts = [fact("The user adores sailing.")]
         extractor = LLMExtractor("tiny", model.url, "k")
-        config = TenutoConfig(store=f"sqlite:///{tmp_path}/m.db", engine="text")
+        config = TenutoConfig(store=f"sqlite:///{tmp_path}/m.db", engine="text", grace=0.1)
         async with Tenuto(config, extractor=extractor) as tenuto:
             async with tenuto.session() as session, session.conversation() as conversation:
                 await conversation.send_message("Sailing is what keeps me going")
@@ -173,6 +179,59 @@ async def test_who_does_not_want_to_be_known_is_not_read(tmp_path: Path) -> None
                 await conversation.send_message("I like tea")
             await until(lambda: model.requests)
             assert len(model.requests) == 1
+
+
+DIES = """
+import asyncio, os, sys
+from tenuto import Tenuto, TenutoConfig
+
+class Dies:
+    async def extract(self, messages, known):
+        os._exit(9)
+
+async def main():
+    config = TenutoConfig(store=sys.argv[1], engine="text")
+    async with Tenuto(config, extractor=Dies()) as tenuto:
+        session = await tenuto.create_session(session_id="s1")
+        async with session.conversation() as conversation:
+            await conversation.send_message("Sailing is what keeps me going")
+        await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+class Later(SystemClock):
+    """The time in an hour."""
+
+    def now(self) -> float:
+        return super().now() + 3600.0
+
+
+async def test_what_a_crash_has_left_is_read_by_whoever_comes_next_and_once(tmp_path: Path) -> None:
+    config = TenutoConfig(store=f"sqlite:///{tmp_path}/m.db", engine="text")
+    died = await asyncio.create_subprocess_exec(sys.executable, "-c", DIES, config.store)
+    assert await died.wait() == 9, "between the end of the conversation and what is found in it"
+    async with modelling() as model:
+        model.facts = [fact("The user adores sailing.")]
+        extractor = LLMExtractor("tiny", model.url, "k")
+        # Nobody loads the session: the host does.
+        async with Tenuto(config, extractor=extractor, clock=Later()) as tenuto:
+            await until(lambda: told(tenuto, "conversation.extracted"))
+        async with Tenuto(config, extractor=extractor, clock=Later()) as tenuto:
+            session = await tenuto.load_session("s1")
+            assert contents(session) == ["The user adores sailing."]
+            assert not session.driver.core.state.to_read
+            async with session.conversation() as conversation:
+                await conversation.send_message("I am off")
+            await until(lambda: len(model.requests) == 2)
+            await until(lambda: not session.driver.core.state.to_read)
+        assert "Sailing is what" in json.dumps(model.requests[0])
+        assert "Sailing is what" not in json.dumps(model.requests[1]), "read once"
+
+
+async def told(tenuto: Tenuto, kind: str) -> bool:
+    return bool(await tenuto.store.read(ports.Read(session="s1", types=(kind,))))
 
 
 async def test_a_model_that_fails_disturbs_nobody(caplog: pytest.LogCaptureFixture) -> None:

@@ -294,6 +294,40 @@ async def test_the_same_text_is_the_same_audio_in_any_order_and_in_any_process()
         await second.close()
 
 
+async def test_the_voice_keeps_up_with_whom_it_speaks_to() -> None:
+    sentence = "The same sentence is said at the pace of whoever listens to it."
+    speaker = LocalSpeaker()
+    try:
+        lengths = []
+        for pace in (100.0, None, 150.0, 200.0):
+            said = b"".join([chunk async for chunk in speaker.speak(sentence, pace)])
+            assert said == b"".join([chunk async for chunk in speaker.speak(sentence, pace)])
+            lengths.append(len(said))
+        slow, own, usual, fast = lengths
+        assert own == usual == len(await spoken(speaker, sentence))
+        assert slow > 1.25 * own, "a slow one takes a quarter longer, at least"
+        assert fast < 0.85 * own
+    finally:
+        await speaker.close()
+
+
+async def test_a_reply_of_the_engine_has_its_own_pace() -> None:
+    text = "One two three four five six seven."
+    async with local() as parts:
+        engine, ear = parts.engine(), Ear()
+        await engine.open(CONTEXT, 16_000, ear)
+        lengths: list[int] = []
+        for reply, pace in ((1, None), (2, 200.0), (3, None)):
+            engine.send(Speak(reply=reply, index=0, text=text, last=True, pace=pace))
+            async with asyncio.timeout(10):
+                await ear.ended.wait()
+            ear.ended.clear()
+            lengths.append(len(ear.said) - sum(lengths))
+        await engine.close()
+    own, fast, off = lengths
+    assert fast < 0.85 * own and off == own
+
+
 async def test_a_speech_worker_that_dies_is_replaced_and_nothing_is_said_twice() -> None:
     speaker = LocalSpeaker()
     try:

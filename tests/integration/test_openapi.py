@@ -63,14 +63,15 @@ def test_description_is_true(tmp_path: Path, keyed: bool) -> None:
             operation = found.ok()
             # The event stream goes on for ever, and an upgrade is no request: they have tests of
             # their own.
-            if operation.path.endswith(("/events", "/attach")):
+            # An import takes files of several forms, which no schema tells apart.
+            if operation.path.endswith(("/events", "/attach", "/import")):
                 continue
             tried += 1
             check(operation, GenerationMode.POSITIVE, headers)
             # Any text is a session's name: what only takes one cannot be asked wrongly.
             if list(operation.body) or list(operation.query):
                 check(operation, GenerationMode.NEGATIVE, headers)
-        assert tried == 16
+        assert tried == 17
 
 
 def check(operation: Any, mode: Any, headers: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from tenuto.cli.reach import LOCAL_TENANT, Answer, Entry, Summary, Transcript
 from tenuto.host.host import Tenuto
@@ -55,6 +56,10 @@ class Here:
     async def forget(self, session: str) -> None:
         await self._tenuto.forget_session(session, tenant=LOCAL_TENANT)
 
+    async def configure(self, session: str, changes: Mapping[str, Any]) -> int:
+        found = await self._tenuto.load_session(session, tenant=LOCAL_TENANT)
+        return await found.update_config(**changes)
+
     async def take_over(
         self,
         source: AsyncIterator[bytes],
@@ -101,5 +106,6 @@ def _summary(head: Head) -> Summary:
         updated=head.updated,
         position=head.position,
         ended=head.ended,
-        owner=head.owner if head.expires > 0 else "",
+        life=head.life,
+        owner=head.owner if head.life == "live" else "",
     )

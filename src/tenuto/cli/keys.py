@@ -10,16 +10,12 @@ from tenuto.clock import SystemClock
 
 app = typer.Typer(help="Make, list and revoke API keys.", no_args_is_help=True)
 
-KeysFile = Annotated[
-    str | None, typer.Option("--keys", metavar="FILE", help="The file of hashed keys.")
-]
-
 
 @app.command()
 def new(
     context: typer.Context,
     tenant: Annotated[str, typer.Option(help="Whose sessions the key opens.")] = "local",
-    keys: KeysFile = None,
+    keys: options.Keys = None,
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> None:
@@ -36,7 +32,7 @@ def new(
 @app.command("list")
 def list_(
     context: typer.Context,
-    keys: KeysFile = None,
+    keys: options.Keys = None,
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> None:
@@ -59,7 +55,7 @@ def list_(
 def revoke(
     context: typer.Context,
     key: Annotated[str, typer.Argument(metavar="ID", help="The key's id: see tenuto keys list.")],
-    keys: KeysFile = None,
+    keys: options.Keys = None,
     config: options.Config = None,
     as_json: options.Json = False,
 ) -> None:

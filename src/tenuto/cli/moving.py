@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, Literal
 
 import msgspec
 import typer
@@ -33,83 +33,48 @@ Name = Annotated[
     str | None, typer.Option("--id", metavar="ID", help="The id that the session gets here.")
 ]
 Kind = Annotated[
-    str,
-    typer.Option(
-        "--kind",
-        metavar="KIND",
-        help="What it is, where that is not plain: chat, map, record, structure.",
-    ),
+    Literal["chat", "map", "record", "structure"] | None,
+    typer.Option("--kind", help="What it is, where that is not plain."),
 ]
 
 
-def export(
-    context: typer.Context,
-    session: Annotated[str, typer.Argument(metavar="ID", help="See tenuto sessions list.")],
-    file: File = None,
-    store: options.Store = None,
-    server: options.Server = None,
-    key: options.Key = None,
-    config: options.Config = None,
-    as_json: options.Json = False,
-) -> None:
+@options.reaching
+async def export(run: options.Run, session: options.Id, file: File = None) -> None:
     """Write all of a session to a file: one line an event, and a checksum."""
-    out = Output(as_json)
-    where = options.where(context, config, store, server, key)
-    to_file = file is not None and str(file) != "-"
+    from tenuto.session.ports import Row
+    from tenuto.session.transfer import Writer
 
-    async def command() -> None:
-        from tenuto.session.ports import Row
-        from tenuto.session.transfer import Writer
-
-        with out.progress("Exporting"):
-            async with options.surroundings(context).reach(where) as sessions:
-                summary = await sessions.summary(session)
-                writer = Writer(session, summary.user, summary.position)
-                with _open(file) as target:
-                    target.write(writer.begin())
-                    position = 0
-                    async for entry in sessions.watch(session, 0):
-                        position = entry.position
-                        target.write(writer.line(Row(position, "", entry.body)))
-                        if position == summary.position:
-                            break
-                    if position != summary.position:
-                        raise StoreUnavailable(
-                            f"The session's journal ended at {position} of {summary.position}. Export it again."
-                        )
-                    target.write(writer.end())
-        if to_file:
-            body = {"session": session, "events": summary.position, "file": str(file)}
-            out.put(body, f"Wrote {summary.position} events of {session} to {file}.")
-
-    options.go(command)
+    async with run.sessions("Exporting") as sessions:
+        summary = await sessions.summary(session)
+        writer = Writer(session, summary.user, summary.position)
+        with _open(file) as target:
+            target.write(writer.begin())
+            position = 0
+            async for entry in sessions.watch(session, 0):
+                position = entry.position
+                target.write(writer.line(Row(position, "", entry.body)))
+                if position == summary.position:
+                    break
+            if position != summary.position:
+                raise StoreUnavailable(
+                    f"The session's journal ended at {position} of {summary.position}. Export it again."
+                )
+            target.write(writer.end())
+    if file is not None and str(file) != "-":
+        body = {"session": session, "events": summary.position, "file": str(file)}
+        run.out.put(body, f"Wrote {summary.position} events of {session} to {file}.")
 
 
-def import_(
-    context: typer.Context,
-    file: From,
-    users: Users = None,
-    name: Name = None,
-    kind: Kind = "",
-    store: options.Store = None,
-    server: options.Server = None,
-    key: options.Key = None,
-    config: options.Config = None,
-    as_json: options.Json = False,
+@options.reaching
+async def import_(
+    run: options.Run, file: From, users: Users = None, name: Name = None, kind: Kind = None
 ) -> None:
     """Read sessions from a file: an export, OpenAI chat messages, or what other session layers keep."""
-    out = Output(as_json)
-    where = options.where(context, config, store, server, key)
     mapping = dict(_pair(pair) for pair in users or ())
-
-    async def command() -> None:
-        with out.progress("Importing"):
-            async with options.surroundings(context).reach(where) as sessions:
-                made = await sessions.take_over(_chunks(file), mapping, name, kind)
-        for session in made:
-            out.put({"session": session, "imported": True}, f"Imported {session}.")
-
-    options.go(command)
+    async with run.sessions("Importing") as sessions:
+        made = await sessions.take_over(_chunks(file), mapping, name, kind or "")
+    for session in made:
+        run.out.put({"session": session, "imported": True}, f"Imported {session}.")
 
 
 async def show_at(out: Output, sessions: Sessions, session: str, position: int) -> None:

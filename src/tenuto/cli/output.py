@@ -84,9 +84,9 @@ class Output:
 
     @contextmanager
     def progress(self, text: str) -> Iterator[None]:
-        """Show that something is going on, on a terminal and to a person only."""
+        """Show that something is going on, on a terminal and to a person only; nothing when the text is empty."""
         err = console(stderr=True)
-        if self.as_json or not err.is_terminal:
+        if not text or self.as_json or not err.is_terminal:
             yield
             return
         with err.status(text, spinner="dots"):

@@ -6,7 +6,7 @@ that is `SessionLocked`, and the way is to go through the server.
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -29,8 +29,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     updated: float
     position: int
     ended: bool
+    life: str
+    """`live` (a host has it), `parked` or `ended`."""
     owner: str = ""
-    """The host that serves it now; empty when none does."""
+    """The host that has it now, as far as the store is looked into; empty when none does."""
 
 
 class Transcript(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +112,15 @@ class Sessions(Protocol):
 
     async def forget(self, session: str) -> None:
         """Erase a session and all that was said in it."""
+        ...
+
+    async def configure(self, session: str, changes: Mapping[str, Any]) -> int:
+        """Change settings of a session, by name. Returns the version of the settings.
+
+        Raises:
+            InvalidConfig: A name is unknown or a value is wrong. Nothing has changed.
+            SessionLocked: Another process has the session.
+        """
         ...
 
     async def take_over(

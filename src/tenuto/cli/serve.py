@@ -28,9 +28,7 @@ def serve(
         str | None,
         typer.Option("--url", metavar="URL", help="Where clients reach this server from outside."),
     ] = None,
-    keys: Annotated[
-        str | None, typer.Option("--keys", metavar="FILE", help="The file of hashed API keys.")
-    ] = None,
+    keys: options.Keys = None,
     allow: Annotated[
         list[str] | None,
         typer.Option(

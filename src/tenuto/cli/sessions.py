@@ -1,4 +1,4 @@
-"""`tenuto sessions`: see what there is, follow it as it happens, play it again, end it, forget it."""
+"""`tenuto sessions`: see what there is, follow it as it happens, play it again, set it, end it, forget it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,76 +13,64 @@ from tenuto.cli.output import Misused, Output, ago
 from tenuto.cli.reach import Entry, Sessions, Summary
 from tenuto.clock import SystemClock
 
-app = typer.Typer(help="List, read, follow, move, end and forget sessions.", no_args_is_help=True)
+app = typer.Typer(
+    help="List, read, follow, move, set, end and forget sessions.", no_args_is_help=True
+)
 app.command("export")(moving.export)
 app.command("import")(moving.import_)
-
-Id = Annotated[str, typer.Argument(metavar="ID", help="The session: see tenuto sessions list.")]
 
 LONGEST_PAUSE = 5.0
 """Seconds that `replay` waits between two events, at most."""
 
 
+Speed = Annotated[
+    float, typer.Option(min=0, help="1 as it happened, 2 twice as fast; 0 without waiting.")
+]
+At = Annotated[
+    int | None,
+    typer.Option("--at", metavar="POSITION", help="Show the session as it was then instead."),
+]
+Settings = Annotated[
+    list[str], typer.Argument(metavar="NAME=VALUE...", help="Such as temperature=0.3 voice=nova.")
+]
+
+
 @app.command("list")
-def list_(
-    context: typer.Context,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000)] = 20,
-    store: options.Store = None,
-    server: options.Server = None,
-    key: options.Key = None,
-    config: options.Config = None,
-    as_json: options.Json = False,
-) -> None:
+@options.reaching
+async def list_(run: options.Run, limit: options.Most = 20) -> None:
     """List the sessions that were last active."""
-    out = Output(as_json)
-    where = options.where(context, config, store, server, key)
-
-    async def command() -> None:
-        with out.progress("Reading"):
-            async with options.surroundings(context).reach(where) as sessions:
-                found = await sessions.summaries(limit)
-        for summary in found:
-            out.put(summary)
-        if not as_json:
-            _table(out, found)
-
-    options.go(command)
+    async with run.sessions("Reading") as sessions:
+        found = await sessions.summaries(limit)
+    for summary in found:
+        run.out.put(summary)
+    if not run.out.as_json:
+        _table(run.out, found)
 
 
 @app.command()
-def show(
-    context: typer.Context,
-    session: Id,
+@options.reaching
+async def show(
+    run: options.Run,
+    session: options.Id,
     limit: Annotated[
         int, typer.Option("--limit", "-n", min=1, max=10_000, help="The last messages.")
     ] = 50,
-    store: options.Store = None,
-    server: options.Server = None,
-    key: options.Key = None,
-    config: options.Config = None,
-    as_json: options.Json = False,
 ) -> None:
     """Show a session and the last of what was said in it."""
-    out = Output(as_json)
-    where = options.where(context, config, store, server, key)
-
-    async def command() -> None:
-        with out.progress("Reading"):
-            async with options.surroundings(context).reach(where) as sessions:
-                summary = await sessions.summary(session)
-                messages = await _last_messages(sessions, session, limit)
-        out.put(summary, _headline(summary))
-        for message in messages:
-            cut = "  (interrupted)" if message.said and message.said != message.text else ""
-            out.put(message, f"{_clock_time(message.at)}  {message.role:>6}  {message.text}{cut}")
-
-    options.go(command)
+    async with run.sessions("Reading") as sessions:
+        summary = await sessions.summary(session)
+        messages = await _last_messages(sessions, session, limit)
+    run.out.put(summary, _headline(summary))
+    for message in messages:
+        cut = "  (interrupted)" if message.said and message.said != message.text else ""
+        run.out.put(message, f"{_clock_time(message.at)}  {message.role:>6}  {message.text}{cut}")
 
 
 @app.command()
-def tail(
-    context: typer.Context,
-    session: Id,
+@options.reaching
+async def tail(
+    run: options.Run,
+    session: options.Id,
     lines: Annotated[
         int, typer.Option("--lines", "-n", min=0, help="Begin with the last so many events.")
     ] = 10,
@@ -92,114 +80,67 @@ def tail(
     follow: Annotated[
         bool, typer.Option("--follow/--no-follow", help="Go on with events as they happen.")
     ] = True,
-    store: options.Store = None,
-    server: options.Server = None,
-    key: options.Key = None,
-    config: options.Config = None,
-    as_json: options.Json = False,
 ) -> None:
     """Show the latest events of a session, then each one as it happens. Ctrl-C ends it."""
-    out = Output(as_json)
-    where = options.where(context, config, store, server, key)
-
-    async def command() -> None:
-        async with options.surroundings(context).reach(where) as sessions:
-            head = (await sessions.summary(session)).position
-            begin = max(0, head - lines) if after is None else after
-            if follow or begin < head:
-                entries = sessions.watch(session, begin)
-                async for entry in _until(entries, None if follow else head):
-                    _put_entry(out, entry)
-
-    options.go(command)
+    async with run.sessions() as sessions:
+        head = (await sessions.summary(session)).position
+        begin = max(0, head - lines) if after is None else after
+        if follow or begin < head:
+            async for entry in _until(sessions.watch(session, begin), None if follow else head):
+                _put_entry(run.out, entry)
 
 
 @app.command()
-def replay(
-    context: typer.Context,
-    session: Id,
-    speed: Annotated[
-        float,
-        typer.Option(min=0, help="1 as it happened, 2 twice as fast; 0 without waiting."),
-    ] = 0.0,
-    at: Annotated[
-        int | None,
-        typer.Option("--at", metavar="POSITION", help="Show the session as it was then instead."),
-    ] = None,
-    store: options.Store = None,
-    server: options.Server = None,
-    key: options.Key = None,
-    config: options.Config = None,
-    as_json: options.Json = False,
-) -> None:
+@options.reaching
+async def replay(run: options.Run, session: options.Id, speed: Speed = 0.0, at: At = None) -> None:
     """Show all that happened in a session, from its beginning; or the session as it was at a position."""
-    out = Output(as_json)
-    where = options.where(context, config, store, server, key)
+    async with run.sessions() as sessions:
+        if at is not None:
+            await moving.show_at(run.out, sessions, session, at)
+            return
+        head = (await sessions.summary(session)).position
+        before: float | None = None
+        async for entry in _until(sessions.watch(session, 0), head):
+            when = float(msgspec.json.decode(entry.body)["at"])
+            if speed and before is not None:
+                await asyncio.sleep(min(LONGEST_PAUSE, max(0.0, when - before) / speed))
+            before = when
+            _put_entry(run.out, entry)
 
-    async def command() -> None:
-        async with options.surroundings(context).reach(where) as sessions:
-            if at is not None:
-                await moving.show_at(out, sessions, session, at)
-                return
-            head = (await sessions.summary(session)).position
-            before: float | None = None
-            async for entry in _until(sessions.watch(session, 0), head):
-                when = float(msgspec.json.decode(entry.body)["at"])
-                if speed and before is not None:
-                    await asyncio.sleep(min(LONGEST_PAUSE, max(0.0, when - before) / speed))
-                before = when
-                _put_entry(out, entry)
 
-    options.go(command)
+@app.command("set")
+@options.reaching
+async def set_(run: options.Run, session: options.Id, settings: Settings) -> None:
+    """Change settings of a session, also while somebody talks in it: all of them, or none."""
+    changes = dict(map(_setting, settings))
+    async with run.sessions("Changing") as sessions:
+        version = await sessions.configure(session, changes)
+    body = {"session": session, "version": version}
+    run.out.put(body, f"The settings of {session} are at version {version}.")
 
 
 @app.command()
-def end(
-    context: typer.Context,
-    session: Id,
-    store: options.Store = None,
-    server: options.Server = None,
-    key: options.Key = None,
-    config: options.Config = None,
-    as_json: options.Json = False,
-) -> None:
+@options.reaching
+async def end(run: options.Run, session: options.Id) -> None:
     """End a session for good. What was said in it stays readable."""
-    out = Output(as_json)
-    where = options.where(context, config, store, server, key)
-
-    async def command() -> None:
-        with out.progress("Ending"):
-            async with options.surroundings(context).reach(where) as sessions:
-                await sessions.end(session)
-        out.put({"session": session, "ended": True}, f"Ended {session}.")
-
-    options.go(command)
+    async with run.sessions("Ending") as sessions:
+        await sessions.end(session)
+    run.out.put({"session": session, "ended": True}, f"Ended {session}.")
 
 
 @app.command()
-def forget(
-    context: typer.Context,
-    session: Id,
+@options.reaching
+async def forget(
+    run: options.Run,
+    session: options.Id,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    store: options.Store = None,
-    server: options.Server = None,
-    key: options.Key = None,
-    config: options.Config = None,
-    as_json: options.Json = False,
 ) -> None:
     """Erase a session and all that was said in it. There is no way back."""
-    out = Output(as_json)
-    where = options.where(context, config, store, server, key)
     if not yes:
-        _ask(session, as_json)
-
-    async def command() -> None:
-        with out.progress("Forgetting"):
-            async with options.surroundings(context).reach(where) as sessions:
-                await sessions.forget(session)
-        out.put({"session": session, "forgotten": True}, f"Forgot {session}.")
-
-    options.go(command)
+        _ask(session, run.out.as_json)
+    async with run.sessions("Forgetting") as sessions:
+        await sessions.forget(session)
+    run.out.put({"session": session, "forgotten": True}, f"Forgot {session}.")
 
 
 # ---------------------------------------------------------------------------------------------------------- inside
@@ -262,9 +203,25 @@ def _headline(summary: Summary) -> str:
 
 
 def _state(summary: Summary) -> str:
-    if summary.ended:
-        return "ended"
-    return f"served by {summary.owner}" if summary.owner else "parked"
+    return f"served by {summary.owner}" if summary.owner else summary.life
+
+
+def _setting(written: str) -> tuple[str, object]:
+    """Return a setting as it was written: NAME=VALUE. What does not fit its name is left for the session to refuse."""
+    from typing import get_type_hints
+
+    from tenuto.session.config import SessionConfig
+
+    name, equals, text = written.partition("=")
+    if not name or not equals:
+        raise Misused(f"{written!r} is not NAME=VALUE.")
+    kind = get_type_hints(SessionConfig).get(name, str)
+    if text == "null" and kind == str | None:
+        return name, None
+    try:
+        return name, msgspec.convert(text, kind, strict=False)
+    except msgspec.ValidationError:
+        return name, text
 
 
 def _table(out: Output, found: Any) -> None:
@@ -281,5 +238,5 @@ def _table(out: Output, found: Any) -> None:
     now = SystemClock.now()
     for one in found:
         last = ago(one.updated, now)
-        table.add_row(one.session, one.user, last, str(one.position), _state(one))
+        table.add_row(one.session, one.user, last, str(one.position), one.life)
     out.put({}, table)

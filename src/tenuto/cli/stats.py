@@ -24,8 +24,9 @@ WIDE_TABLE = 140
 """Characters of a screen on which the table of all sessions has all of its columns."""
 
 
-def stats(
-    context: typer.Context,
+@options.reaching
+async def stats(
+    run: options.Run,
     session: Annotated[
         str | None,
         typer.Argument(metavar="[ID]", help="The session; all that were last active if left out."),
@@ -34,34 +35,22 @@ def stats(
         Path | None,
         typer.Option("--html", metavar="FILE", help="Write a page with plots, that works offline."),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000)] = 20,
-    store: options.Store = None,
-    server: options.Server = None,
-    key: options.Key = None,
-    config: options.Config = None,
-    as_json: options.Json = False,
+    limit: options.Most = 20,
 ) -> None:
     """Show what was counted: conversations, messages, times, topics, metrics and cost."""
-    out = Output(as_json)
-    where = options.where(context, config, store, server, key)
-
-    async def command() -> None:
-        with out.progress("Counting"):
-            async with options.surroundings(context).reach(where) as sessions:
-                if session is None:
-                    names = [summary.session for summary in await sessions.summaries(limit)]
-                else:
-                    names = [session]
-                reports = [await sessions.analytics(name) for name in names]
-        for report in reports:
-            out.put(report)
-        if html is not None:
-            _write(html, reports)
-            out.note(f"Wrote {html}.")
-        elif not as_json:
-            _show(out, reports, alone=session is not None)
-
-    options.go(command)
+    async with run.sessions("Counting") as sessions:
+        if session is None:
+            names = [summary.session for summary in await sessions.summaries(limit)]
+        else:
+            names = [session]
+        reports = [await sessions.analytics(name) for name in names]
+    for report in reports:
+        run.out.put(report)
+    if html is not None:
+        _write(html, reports)
+        run.out.note(f"Wrote {html}.")
+    elif not run.out.as_json:
+        _show(run.out, reports, alone=session is not None)
 
 
 # ---------------------------------------------------------------------------------------------------------- inside

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tenuto.cli import options
-from tenuto.cli.output import Misused, Output
+from tenuto.cli.output import Misused
 from tenuto.cli.reach import Where
 from tenuto.errors import InvalidInput
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from tenuto.client.client import Client
 
 
-def talk(
-    context: typer.Context,
+@options.reaching
+async def talk(
+    run: options.Run,
     wav: Annotated[
         Path | None,
         typer.Option("--wav", metavar="IN", help="Say this file, 8 to 48 kHz, mono or stereo."),
@@ -31,48 +32,35 @@ def talk(
         bool,
         typer.Option("--fast", help="Do not play IN at the speed of time, nor speak over replies."),
     ] = False,
-    session: Annotated[
-        str | None, typer.Option("--session", metavar="ID", help="Go on with this session.")
-    ] = None,
+    session: options.GoOn = None,
     user: options.User = None,
-    store: options.Store = None,
     engine: options.Engine = None,
-    server: options.Server = None,
-    key: options.Key = None,
-    config: options.Config = None,
-    as_json: options.Json = False,
 ) -> None:
     """Talk by voice. Prints each turn as it happens.
 
     With --wav the file is said as a microphone would, until it is answered.
     Without it this machine's own microphone is used, until Ctrl-C.
     """
-    out = Output(as_json)
     if fast and wav is None:
         raise Misused("--fast goes with --wav IN: a microphone has no other speed.")
     if out_file is not None and not out_file.absolute().parent.is_dir():
         raise InvalidInput(f"{out_file} cannot be written: its folder does not exist.")
-    settings = options.settings(context, config, store=store, engine=engine)
-    where = Where(config=settings, server=server, key=key)
 
-    async def command() -> None:
-        from tenuto.audio.format import read_wav
-        from tenuto.cli.call import Call, Recorded
-        from tenuto.cli.sound import Sound
+    from tenuto.audio.format import read_wav
+    from tenuto.cli.call import Call, Recorded
+    from tenuto.cli.sound import Sound
 
-        source = Sound() if wav is None else Recorded(read_wav(wav), fast=fast)
-        call = Call(source, out)
-        try:
-            async with _client(where, session, user, call) as (client, name):
-                with out.progress("Connecting"):
-                    await client.live()
-                out.note(f"session {name}")
-                await call.run(client, name)
-        finally:
-            if out_file is not None and call.was_live:
-                call.write(out_file)
-
-    options.go(command)
+    source = Sound() if wav is None else Recorded(read_wav(wav), fast=fast)
+    call = Call(source, run.out)
+    try:
+        async with _client(run.where, session, user, call) as (client, name):
+            with run.out.progress("Connecting"):
+                await client.live()
+            run.out.note(f"session {name}")
+            await call.run(client, name)
+    finally:
+        if out_file is not None and call.was_live:
+            call.write(out_file)
 
 
 @asynccontextmanager

@@ -3,21 +3,21 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Any
 from urllib.parse import quote
 
 import httpx
 import msgspec
 
-from tenuto.cli.output import Misused
 from tenuto.cli.reach import Dialogue, Entry, Summary, Transcript
 from tenuto.cli.written import WireDialogue
 from tenuto.client.client import Client
 from tenuto.client.rest import Rest, Session
 from tenuto.client.returning import typed_error
-from tenuto.errors import InvalidInput, StoreUnavailable, TenutoError
+from tenuto.errors import InvalidInput, SessionNotFound, StoreUnavailable, TenutoError
 from tenuto.session.analytics_part import Report
 from tenuto.session.ports import Message
-from tenuto.wire.native import EndConversation, StartConversation
+from tenuto.wire.native import EndConversation
 
 PATIENCE = httpx.Timeout(15.0, read=60.0)
 """Seconds that a server may take: to connect, and between two events. Its event streams beat every 15 s."""
@@ -65,10 +65,10 @@ class There:
         return found
 
     async def summary(self, session: str) -> Summary:
-        return _summary(await self.rest.session(session))
+        return _summary(await self.rest.session(_id(session)))
 
     async def transcript(self, session: str, before: int | None, limit: int) -> Transcript:
-        page = await self.rest.history(session, before, min(MOST_IN_A_PAGE, limit))
+        page = await self.rest.history(_id(session), before, min(MOST_IN_A_PAGE, limit))
         messages = [
             msgspec.convert(msgspec.to_builtins(shown) | {"at": _seconds(shown.at)}, Message)
             for shown in page.messages
@@ -99,13 +99,16 @@ class There:
             ) from error
 
     async def analytics(self, session: str) -> Report:
-        return msgspec.convert(await self.rest.analytics(session), Report)
+        return msgspec.convert(await self.rest.analytics(_id(session)), Report)
 
     async def end(self, session: str) -> None:
-        await self.rest.end(session)
+        await self.rest.end(_id(session))
 
     async def forget(self, session: str) -> None:
-        await self.rest.forget(session)
+        await self.rest.forget(_id(session))
+
+    async def configure(self, session: str, changes: Mapping[str, Any]) -> int:
+        return await self.rest.update_config(_id(session), changes)
 
     async def take_over(
         self,
@@ -114,17 +117,15 @@ class There:
         name: str | None,
         kind: str,
     ) -> Sequence[str]:
-        raise Misused(
-            "A server takes no imports: import into its store, with --store in place of --server. It may be running."
-        )
+        return await self.rest.import_sessions(source, users=users, session_id=name, kind=kind)
 
     @asynccontextmanager
     async def dialogue(self, session: str | None, user: str | None) -> AsyncIterator[Dialogue]:
         name = await self.named(session, user)
         async with Client(self.url, session=name, ticket_source=self.tickets(name)) as client:
-            await client.live()
-            await client.send(StartConversation())
-            yield WireDialogue(client, name)
+            dialogue = WireDialogue(client, name)
+            await dialogue.begin()
+            yield dialogue
             if client.state == "live":
                 await client.send(EndConversation())
 
@@ -136,7 +137,7 @@ class There:
         """
         if session is None:
             return (await self.rest.create_session(user_id=user)).session_id
-        return (await self.rest.session(session)).session_id
+        return (await self.rest.session(_id(session))).session_id
 
     def tickets(self, session: str) -> "Tickets":
         """Return what gets a ticket for each new connection."""
@@ -176,6 +177,13 @@ def http_url(url: str) -> str:
 # ---------------------------------------------------------------------------------------------------------- inside
 
 
+def _id(session: str) -> str:
+    """Return the id of a session, if it can be one: as part of an address another one would lead elsewhere."""
+    if "/" in session or session in ("", ".", ".."):
+        raise SessionNotFound
+    return session
+
+
 def _seconds(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
 
@@ -188,6 +196,7 @@ def _summary(shown: Session) -> Summary:
         updated=_seconds(shown.updated),
         position=shown.position,
         ended=shown.ended,
+        life=shown.life,
     )
 
 

@@ -7,21 +7,40 @@ from collections.abc import AsyncIterator
 from tenuto import events as e
 from tenuto.cli.reach import Answer
 from tenuto.client.client import Client
-from tenuto.client.items import Happened, Item
+from tenuto.client.items import Changed, Happened, Item, Restored
 from tenuto.errors import EngineError, SessionEnded
-from tenuto.wire.native import SendMessage
+from tenuto.wire.native import SendMessage, StartConversation
 
 LONGEST_ANSWER = 120.0
 """Seconds that an answer may take."""
 
 
 class WireDialogue:
-    """A conversation in writing, through a client that is live; see `reach.Dialogue`."""
+    """A conversation in writing, through a client that was entered; see `reach.Dialogue`."""
 
     def __init__(self, client: Client, session: str) -> None:
         self.session = session
         self._client = client
         self._items: AsyncIterator[Item] = aiter(client)
+
+    async def begin(self) -> None:
+        """Wait until the client is live, and see to it that nothing was said in the conversation that is open.
+
+        Coming in has begun one where none was open; where one was, it is another talk, and ends.
+
+        Raises:
+            TenutoError: The client was closed before.
+        """
+        fresh = True
+        async for item in self._items:
+            if isinstance(item, Restored):
+                open_now = item.state["conversation"]
+                fresh = all(each["conversation"] != open_now for each in item.state["messages"])
+            if isinstance(item, Changed) and item.state == "live":
+                if not fresh:
+                    await self._client.send(StartConversation())
+                return
+        raise SessionEnded
 
     async def say(self, text: str) -> Answer:
         begun = time.monotonic()
