@@ -37,10 +37,10 @@ MINE = (Server, Session, Driver, websocket.NativeWire, SocketDoor)
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that notices within a second or two what it would notice within ten."""
-    monkeypatch.setattr(websocket, "SILENT_SECONDS", 2.0)
+    """A server that notices within a few seconds what it would notice within ten or twelve."""
+    monkeypatch.setattr(websocket, "SILENT_SECONDS", 3.0)
     monkeypatch.setattr(websocket, "BEAT_SECONDS", 0.5)
-    monkeypatch.setattr(websocket, "ATTACH_SECONDS", 1.0)
+    monkeypatch.setattr(websocket, "ATTACH_SECONDS", 2.0)
 
 
 @contextlib.asynccontextmanager
@@ -52,7 +52,7 @@ async def serving(folder: Path) -> AsyncIterator[Server]:
         keys=str(folder / "tenuto.keys"),
         grace=GRACE,
     )
-    server = Server(Tenuto(config), limits=Limits(drain_seconds=2.0, head_seconds=1.0))
+    server = Server(Tenuto(config), limits=Limits(drain_seconds=2.0, head_seconds=3.0))
     server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
     started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     server.on_started = started.set_result

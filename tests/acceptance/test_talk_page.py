@@ -128,9 +128,11 @@ def session(page: Page) -> str:
 def test_what_is_spoken_is_heard_answered_and_interrupted(page: Page) -> None:
     """Which words are understood is tested where the same audio always gives the same text, not behind a browser."""
     page.locator("#talk").click()
-    expect(page.locator(".entry.user .text").first).to_contain_text(re.compile(r"You: \w+"))
+    expect(page.locator(".entry.user .text").first).to_contain_text(
+        re.compile(r"You: \w+"), timeout=60_000
+    )
     expect(page.locator(".entry.agent .text").first).to_contain_text(re.compile(r"\w+"))
-    expect(page.locator(".entry.agent.cut")).to_have_count(1)
+    expect(page.locator(".entry.agent.cut").first).to_be_visible(timeout=60_000)
 
 
 def test_a_reload_goes_on_with_the_same_session_and_greets_nobody_twice(page: Page) -> None:
