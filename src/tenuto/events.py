@@ -109,7 +109,9 @@ class AttachmentDetached(Event, frozen=True, kw_only=True, tag="attachment.detac
 
 
 class AttachmentRevoked(Event, frozen=True, kw_only=True, tag="attachment.revoked"):
-    """A resume token was shown after its successor was used: every token of that client is void."""
+    """Every resume token of a client is void: one was shown after its successor was used, or the client had only looked on
+    and gets the controls.
+    """
 
     client: str
 
@@ -449,6 +451,8 @@ class AlarmCancelled(Event, frozen=True, kw_only=True, tag="alarm.cancelled"):
 class ErrorRaised(Event, frozen=True, kw_only=True, tag="error.raised"):
     code: str
     message: str
+    still_owed: bool = False
+    """Whether what is owed an answer stays owed: it is asked again without anybody's saying it again."""
 
 
 class Unknown(Event, frozen=True, kw_only=True, tag="unknown.kept"):

@@ -13,10 +13,10 @@ from typing import Any, get_args
 import pytest
 
 from tenuto.client.microphone import Microphone
-from tenuto.session import fold
+from tenuto.session import client_fold
 from tenuto.session.attachment import Attachment
-from tenuto.session.core import SessionCore
 from tenuto.session.ports import Append
+from tenuto.session.replying import Replying
 from tenuto.testing.clock import run
 from tests.acceptance.conversation import HISTORY, Outcome
 from tests.acceptance.faults import COMMIT, Disk, Fault, How, Place, converse
@@ -162,12 +162,14 @@ def ignored(*_: object) -> int:
     [
         pytest.param(Microphone, "rewind", "reset", "to_server", id="a microphone that goes on"),
         pytest.param(
-            SessionCore, "_take_heard", "killed", "to_client", id="nobody asks what was heard"
+            Replying, "take_heard", "killed", "to_client", id="nobody asks what was heard"
         ),
         pytest.param(
             Attachment, "there", "half-open", "to_client", id="the dead count as listeners"
         ),
-        pytest.param(fold, "_remember_command", "reset", "to_client", id="commands are forgotten"),
+        pytest.param(
+            client_fold, "remember_command", "reset", "to_client", id="commands are forgotten"
+        ),
     ],
 )
 def test_control_what_is_not_done_is_missed(

@@ -18,6 +18,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 
+from tenuto.client.rest import Rest
+from tenuto.errors import TenutoError
 from tenuto.server.app import create_app
 from tenuto.server.door import Server, SocketDoor
 from tenuto.server.limits import Limits
@@ -384,6 +386,23 @@ async def test_late_head_is_not_waited_for(folder: Path) -> None:
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert b"HTTP/1.1 408 " in answer
         writer.close()
+
+
+@on_both_loops
+async def test_who_sends_too_much_learns_why(folder: Path) -> None:
+    """A reset while the body still comes would overtake the reply."""
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(64):
+            yield b"x" * (1 << 18)
+
+    async with serving(folder, limits=Limits(import_bytes=1 << 16)) as place:
+        async with Rest(f"http://127.0.0.1:{place.port}") as rest:
+            for _ in range(3):
+                with pytest.raises(TenutoError) as refused:
+                    await rest.import_sessions(endless())
+                assert "65536 bytes" in refused.value.message
+        assert place.reception.importing == 0
 
 
 @on_both_loops

@@ -35,6 +35,7 @@ from tenuto.session.ports import (
     SpeechFinished,
     Used,
 )
+from tenuto.text.tokens import count
 
 CONTEXT = Context(
     instructions="", messages=(), memories=(), alarms=(), conversation="main", now=0.0
@@ -414,8 +415,9 @@ async def test_the_text_engine_needs_no_worker() -> None:
     await engine.open(CONTEXT, 16_000, Ear())
     engine.send(Ask(turn=1, text="hello", context=CONTEXT))
     reader = aiter(engine)
-    assert [await anext(reader), await anext(reader)] == [
+    assert [await anext(reader) for _ in range(3)] == [
         Ready(),
+        Used(tokens_in=count("hello"), tokens_out=count("hello")),
         Segment(turn=1, text="hello", last=True),
     ]
     await engine.close()

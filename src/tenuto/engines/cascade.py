@@ -188,7 +188,7 @@ class CascadeEngine:
                 case Finish():
                     pass
         except TooMuch as error:
-            self._tell(Failed(reason=error.message))
+            self._tell(Failed(reason=error.code))
 
     def __aiter__(self) -> AsyncIterator[EngineEvent]:
         return aiter(self._outbox)
@@ -273,21 +273,26 @@ class CascadeEngine:
                     if not spoken:
                         await self._outbox.put(item)
                     continue
-                self._written += count(item.text)
+                self._written += 0 if done else count(item.text)
                 for segment in _split(item):
                     if left_out < spoken:
                         left_out += 1
                     elif not done:
-                        await self._outbox.put(segment)
                         done = segment.last
+                        await self._put(segment)
         except Exception as error:  # noqa: BLE001 -- whatever a brain does, the turn must end
             logger.warning("the brain failed: %s", type(error).__name__)
             if not done:
-                await self._outbox.put(Segment(turn=turn, text=APOLOGY, last=True))
-                done = True
+                await self._put(Segment(turn=turn, text=APOLOGY, last=True))
+            return
         if not done:
-            await self._outbox.put(Segment(turn=turn, text="", last=True))
-        self._account()
+            await self._put(Segment(turn=turn, text="", last=True))
+
+    async def _put(self, segment: Segment) -> None:
+        """Give a segment. What the answer cost goes right before the last one, so that both are one append."""
+        if segment.last:
+            self._account()
+        await self._outbox.put(segment)
 
     # ------------------------------------------------------------------------------------- speaking
 
@@ -299,7 +304,7 @@ class CascadeEngine:
             except EngineError as error:
                 logger.warning("speech failed: %s", error.code)
                 self._account()
-                self._tell(Failed(reason=error.message))
+                self._tell(Failed(reason=error.code))
                 return
         self._audio.play(speak.reply, speak.index, b"", True)
         if speak.last:
@@ -333,7 +338,7 @@ class CascadeEngine:
         if not self._outbox.put_now(event) and not self._outbox.closed:
             # Nobody reads the events: give up, rather than remember for ever.
             logger.warning("the engine %s is not listened to", self._parts.name)
-            self._outbox.close(Failed(reason="Nobody takes what the engine says."))
+            self._outbox.close(Failed(reason="unread"))
 
 
 def _split(segment: Segment) -> list[Segment]:

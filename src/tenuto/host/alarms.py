@@ -23,7 +23,8 @@ log = logging.getLogger("tenuto.host")
 EVERY_SECONDS = 0.5
 """How often the store is asked for what is due."""
 AT_ONCE = 100
-"""Sessions that are woken in one round."""
+"""Sessions that are asked for in one round; twice as many in the next one when hosts have all of these."""
+MOST_AT_ONCE = 100 * AT_ONCE
 
 
 class Alarms:
@@ -40,17 +41,19 @@ class Alarms:
 
     async def run(self) -> None:
         """Ring until the host closes. Whatever fails is logged, and tried again in the next round."""
-        tenuto = self._tenuto
+        tenuto, most = self._tenuto, AT_ONCE
         while not self._live.closing:
             await asyncio.sleep(EVERY_SECONDS)
             due: Sequence[ports.Head] = ()
             try:
-                due = await tenuto.store.due(tenuto.clock.now(), AT_ONCE)
+                due = await tenuto.store.due(tenuto.clock.now(), most)
             except Exception as error:  # noqa: BLE001 -- whatever a store raises: it may answer again
                 log.warning("alarms: %s", type(error).__name__)
-            for head in due:
-                if head.session not in self._live.here and is_free(head):
-                    await self._ring(head)
+            free = [h for h in due if h.session not in self._live.here and is_free(h)]
+            # What hosts have is listed before what waits behind it: it must not be all that is ever seen.
+            most = min(2 * most, MOST_AT_ONCE) if len(due) == most and not free else AT_ONCE
+            for head in free[:AT_ONCE]:
+                await self._ring(head)
 
     async def _ring(self, head: ports.Head) -> None:
         try:

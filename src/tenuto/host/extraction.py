@@ -4,8 +4,10 @@ What is to be read stands in the journal from the end of the conversation on (`S
 append with the facts (`conversation.extracted`). So a host that dies loses nothing: whichever host has the session next reads
 what is left, and nothing is learned twice. A conversation that goes on and ends again is read from where it was read to.
 
-A model that fails is asked again, later and later, `TRIES` times in all; the journal says so each time. A host without an
-extractor, or a session that was told to learn no more, reads nothing and says that for good: `off`.
+A model that fails, or gives no answer in `READ_SECONDS`, is asked again, later and later, `TRIES` times in all; the journal
+says so each time. A host without an extractor, or a session that was told to learn no more, reads nothing and says that for
+good: `off`. A session is not loaded to be read, only to be told of it. One that no host reads in time is loaded for that a few
+times (`ToRead.wake`).
 """
 
 import asyncio
@@ -18,8 +20,8 @@ import msgspec
 
 from tenuto import events as e
 from tenuto.errors import TenutoError
-from tenuto.session import fold, memory, ports, stimuli
-from tenuto.session.extract import MOST_MESSAGES
+from tenuto.session import fold, history, memory, ports, stimuli
+from tenuto.session.extract import MOST_MESSAGES, heard
 from tenuto.session.session import Session
 from tenuto.stores import rows
 
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tenuto.host")
 
-MOST_WAITING = 100
+MOST_WAITING = 10_000
 """Conversations that wait to be read on one host. More are read when their session ends another one, or is loaded again."""
+READ_SECONDS = 120.0
+"""Seconds that an extractor may take for one."""
 BACKOFF = (10.0, 60.0, 600.0, 3600.0)
 """Seconds from one try to the next."""
 TRIES = len(BACKOFF) + 1
@@ -79,7 +83,7 @@ class Extraction:
             for name in list(driver.core.state.to_read):
                 driver.receive(stimuli.Decide(rules=(_outcome(name, "off"),)))
             return
-        driver.core.extracts = True
+        driver.core.scribe.extracts = True
 
         def saw(row: ports.Row, event: e.Event) -> None:
             if isinstance(event, e.ConversationEnded):
@@ -112,8 +116,10 @@ class Extraction:
                 try:
                     again = await self._read(place)
                 except TenutoError as error:
-                    # It is another host's now, or gone; or the store is: then it is read when it is loaded again.
+                    # It is another host's now, or gone. Or the store is: nobody loads again what is here all the time.
                     log.warning("session %s: nothing extracted: %s", place[0], error.code)
+                    if place[0] in self._tenuto.sessions_here:
+                        again = self._tenuto.clock.now() + BACKOFF[-1]
                 finally:
                     self._waiting.pop(place, None)
                 if again:
@@ -135,9 +141,10 @@ class Extraction:
             live = self._tenuto.sessions_here.get(session_id)
             now = self._tenuto.clock.now()
             known = live.memory.known() if live is not None else memory.known(state, now)
-            messages = await self._messages(session_id, name, after)
+            messages = heard(await self._messages(session_id, name, after, upto))
             try:
-                found = list(await self._extractor.extract(messages, known)) if messages else []
+                async with asyncio.timeout(READ_SECONDS):
+                    found = list(await self._extractor.extract(messages, known)) if messages else []
                 learned, failed = msgspec.convert(found, list[ports.Learned]), ""
             except Exception as error:  # noqa: BLE001 -- an extractor may be anybody's code
                 failed = error.code if isinstance(error, TenutoError) else type(error).__name__
@@ -161,9 +168,9 @@ class Extraction:
         return wanted.since if wanted is not None else 0.0
 
     async def _messages(
-        self, session_id: str, conversation: str, after: int
+        self, session_id: str, conversation: str, after: int, upto: int
     ) -> list[ports.Message]:
-        """Return the last messages of a conversation after that one, oldest first."""
+        """Return the last messages of a conversation after the one and up to the other, oldest first."""
         found: list[ports.Message] = []
         before: int | None = None
         for _ in range(PAGES):
@@ -181,7 +188,8 @@ class Extraction:
                 if isinstance(event, e.MessageAdded) and event.conversation == conversation:
                     if event.message <= after:
                         return found[::-1]
-                    found.append(_message(event))
+                    if event.message <= upto:
+                        found.append(history.message(event))
             if len(page) < PAGE or len(found) >= MOST_MESSAGES:
                 break
             before = page[-1].position
@@ -193,23 +201,14 @@ def _outcome(name: str, failed: str, upto: int = 0) -> Callable[[fold.State, flo
 
     def outcome(state: fold.State, at: float) -> list[e.Event]:
         tries = state.to_read[name].tries
-        again = at + BACKOFF[tries] if failed not in ("", "off") and tries < len(BACKOFF) else 0.0
-        last = upto or state.conversations[name].last
-        return [
-            e.ConversationExtracted(at=at, conversation=name, upto=last, failed=failed, again=again)
-        ]
+        event = e.ConversationExtracted(
+            at=at,
+            conversation=name,
+            upto=upto or state.conversations[name].last,
+            failed=failed,
+        )
+        if failed not in ("", "off") and tries < len(BACKOFF):
+            event = msgspec.structs.replace(event, again=at + BACKOFF[tries])
+        return [event]
 
     return outcome
-
-
-def _message(event: e.MessageAdded) -> ports.Message:
-    return ports.Message(
-        message=event.message,
-        role=event.role,
-        text=event.text,
-        turn=event.turn,
-        conversation=event.conversation,
-        at=event.at,
-        by=event.by,
-        user=event.user,
-    )

@@ -6,7 +6,15 @@ An import is checked as a whole before any of it is written: the checksum, and t
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -37,6 +45,10 @@ PAGE = 1_000
 """Rows that are read at a time."""
 MOST_BYTES = 1 << 30
 """Bytes of an import."""
+SMALL = 64 * 1024
+"""Bytes of somebody else's data that are read at once: some milliseconds."""
+MOST_VALUES = 4_000_000
+"""Values of somebody else's data, by its commas and colons: what decoding them takes, nobody else has a turn in."""
 
 _T = TypeVar("_T")
 
@@ -86,7 +98,12 @@ async def import_lines(
     """
     found = await _read(source, kind)
     if isinstance(found, list):
-        journals = [await _foreign(tenuto, past, tenant) for past in found]
+        now = tenuto.clock.now()
+        journals = [
+            await _aside(64 * len(past.messages), _foreign, past, now, tenant) for past in found
+        ]
+        for _, _, journal in journals:
+            await _check(journal)
     else:
         journals = [(found.name, found.user, found.rows)]
     renamed = [
@@ -191,22 +208,46 @@ async def _rows(store: ports.Store, session: str, last: int) -> AsyncIterator[po
         after = page[-1].position
 
 
-async def _read(source: Source, kind: str) -> _Journal | list[importers.Past]:
-    """Return what there is to import: a journal of Tenuto's own, checked, or what others have kept."""
+async def _read(source: Source, kind: str, size: int = 0) -> _Journal | list[importers.Past]:
+    """Return what there is to import: a journal of Tenuto's own, checked, or what others have kept.
+
+    Args:
+        size: Bytes of the text that `source` was.
+    """
     if isinstance(source, Mapping | list | tuple):
-        if not kind and isinstance(source, Mapping) and source.get("format") == transfer.FORMAT:
-            return await _journal(list(transfer.to_lines(source)))
-        return importers.read(source if isinstance(source, Mapping) else list(source), kind)
-    lines = [line async for line in _lines(source)]
-    if not lines:
+        if kind or not isinstance(source, Mapping) or source.get("format") != transfer.FORMAT:
+            data = source if isinstance(source, Mapping) else list(source)
+            return await _aside(size, importers.read, data, kind)
+        source = b"\n".join(transfer.to_lines(source))
+    lines = _lines(source)
+    first = await anext(lines, None)
+    if first is None:
         raise ExportUnsupported("There is nothing to import.")
-    if len(lines) > 1 and transfer.is_header(lines[0]):
-        return await _journal(lines)
+    second = await anext(lines, None)
+    if second is not None and transfer.is_header(first):
+        return await _journal(first, second, lines)
+    # In one piece: as lines, a few bytes each, it would be fifty times as large.
+    text = bytearray(first + b"\n" + (second or b""))
+    async for line in lines:
+        text += b"\n" + line
+    if text.count(b",") + text.count(b":") > MOST_VALUES:
+        raise InvalidInput(f"It holds more than {MOST_VALUES:,} values. Import it in parts.")
     try:
-        whole = msgspec.json.decode(b"\n".join(lines))
+        whole = msgspec.json.decode(text)
     except transfer.NOT_JSON:
-        return await _journal(lines)
-    return await _read(whole, kind) if isinstance(whole, dict | list) else await _journal(lines)
+        whole = None
+    if not isinstance(whole, dict | list):
+        raise ExportUnsupported(
+            "This is not an export of Tenuto, and no JSON either. If it is packed, unpack it first."
+        )
+    return await _read(whole, kind, len(text))
+
+
+async def _aside(size: int, work: Callable[..., _T], *given: Any) -> _T:
+    """Do work that takes long for many bytes: in a thread, where it does, so that nobody waits for it."""
+    if size <= SMALL:
+        return work(*given)
+    return await asyncio.to_thread(work, *given)
 
 
 async def _lines(source: Any) -> AsyncIterator[bytes]:
@@ -240,10 +281,17 @@ async def _chunks(source: Any) -> AsyncIterator[bytes]:
         raise ExportUnsupported(f"This is a {type(source).__name__}, and no export.")
 
 
-async def _journal(lines: list[bytes]) -> _Journal:
-    """Return the journal of an export, after checking all of it."""
-    reader = transfer.Reader(lines[0])
-    found = [row async for line in _paced(lines[1:]) if (row := reader.line(line)) is not None]
+async def _journal(first: bytes, second: bytes, others: AsyncIterator[bytes]) -> _Journal:
+    """Return the journal of an export, after checking all of it. A line that is none ends the reading at once."""
+    reader = transfer.Reader(first)
+    found: list[ports.Row] = []
+    line: bytes | None = second
+    while line is not None:
+        if (row := reader.line(line)) is not None:
+            found.append(row)
+            if len(found) % PACE == 0:
+                await asyncio.sleep(0)
+        line = await anext(others, None)
     if not reader.complete:
         raise InvalidInput("The export is cut: its last line is missing.")
     state = await _check(found)
@@ -300,19 +348,14 @@ def _moments(event: e.Event) -> Iterator[float]:
             yield moment
 
 
-async def _foreign(
-    tenuto: "Tenuto", past: importers.Past, tenant: str
-) -> tuple[str, str, list[ports.Row]]:
+def _foreign(past: importers.Past, now: float, tenant: str) -> tuple[str, str, list[ports.Row]]:
+    """Return the id, the user and the journal of a session that somebody else kept."""
     user = past.user or "local"
-    made = importers.events(
-        past, tenuto.clock.now(), session="-", tenant=tenant, user=user, epoch=new_epoch()
-    )
+    made = importers.events(past, now, session="-", tenant=tenant, user=user, epoch=new_epoch())
     try:
-        journal = rows.to_rows(0, made)
+        return past.session, user, rows.to_rows(0, made)
     except (ValueError, TypeError):
         raise InvalidInput("A text of it cannot be stored: it has half a character.") from None
-    await _check(journal)
-    return past.session, user, journal
 
 
 async def _free(tenuto: "Tenuto", name: str) -> str:

@@ -118,7 +118,7 @@ class UserMemory:
         state = driver.core.state
         self._drivers[state.session] = driver
         self.book.live[state.session] = state
-        driver.core.elsewhere = Elsewhere(self.book, state, driver.now)
+        driver.core.scribe.elsewhere = Elsewhere(self.book, state, driver.now)
         session.memory.keeper = self
         driver.watchers.append(self._saw)
         if _is_shared(state):

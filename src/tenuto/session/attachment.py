@@ -9,8 +9,8 @@ from tenuto import events as e
 from tenuto.errors import InvalidInput, NotAllowed, NotAuthenticated, TenutoError
 from tenuto.ids import new_secret
 from tenuto.session import ports, resume, shares, stimuli
+from tenuto.session.client_fold import Client
 from tenuto.session.driver import Driver
-from tenuto.session.fold import Client
 from tenuto.session.live_desk import LiveDesk
 from tenuto.session.viewing import Lens, Viewer
 
@@ -119,7 +119,7 @@ class Attachment:
     def there(self, at: float) -> None:
         """The client was there at that moment, in seconds of a clock that does not jump: something came from it later."""
         if self.is_controller:
-            self.driver.there = at
+            self.driver.playing.there = at
 
     def leave(self, reason: str) -> None:
         """The client is gone.
@@ -239,9 +239,11 @@ async def attach(driver: Driver, joining: Joining, listener: ports.Listener) -> 
             raise NotAuthenticated("The resume token is not valid any more. Get a ticket.")
     epoch, position = joining.have or ("", 0)
     plan = resume.plan(state, epoch, position)
-    resumable = joining.resumable and not _is_in_disguise(
-        state.clients.get(joining.client), joining
-    )
+    known = state.clients.get(joining.client)
+    resumable = joining.resumable and not _is_in_disguise(known, joining)
+    if joining.role == "controller" and known is not None and known.observes:
+        # What its name was given while it only looked on does not give the controls.
+        driver.receive(stimuli.Revoke(client=joining.client))
     token = new_secret() + joining.binding if resumable else ""
     microphone = driver.microphone
     goes_on = 0
@@ -277,11 +279,11 @@ async def attach(driver: Driver, joining: Joining, listener: ports.Listener) -> 
     if joining.role == "controller" and joining.mic is not None:
         microphone.start(joining.mic[0], joining.mic[1], goes_on, joining.again)
     if joining.role == "controller":
-        driver.there = None
+        driver.playing.there = None
     driver.add(attachment.number, listener)
     await driver.commit(head)
     if joining.role == "controller":
-        await driver.find_place()
+        await driver.playing.find_place()
     if joining.mic is not None and attachment.is_controller:
         # A link that was lost meanwhile has moved it.
         attachment.mic = microphone.heard

@@ -24,6 +24,7 @@ _STATES: dict[Link, ConnectionState] = {
     Link.CLOSED: "closed",
     Link.CONNECTING: "connecting",
     Link.RESTORING: "connecting",
+    Link.WAITING: "connecting",
     Link.READY: "open",
     Link.FAILED: "error",
 }

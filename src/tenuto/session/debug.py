@@ -266,12 +266,12 @@ class DebugPart:
             self._status = driver.core.status
             driver.watchers.append(self._take)
             driver.watch_status.append(self._take_status)
-            driver.core.link_moved = self._log.linked
+            driver.core.linking.moved = self._log.linked
         elif not on and self._log is not None:
             self._log = None
             driver.watchers.remove(self._take)
             driver.watch_status.remove(self._take_status)
-            driver.core.link_moved = None
+            driver.core.linking.moved = None
 
     def info(self, *, content: bool = False) -> dict[str, Any]:
         """Return what is known; see `Session.get_debug_info`.

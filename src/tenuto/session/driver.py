@@ -1,4 +1,4 @@
-"""Joins a core to its ports: the only room, with `session.py`, that knows asyncio.
+"""Joins a core to its ports: with `link`, `playing`, `timer` and `session.py` the only room that knows asyncio.
 
 What is acquired where, and released where:
 
@@ -6,21 +6,27 @@ What is acquired where, and released where:
 |---|---|---|
 | the lease | by the host, before the driver is made | by the host, after `stopped` |
 | the task group | `run` | `run` returns; the host owns the task |
-| a link (an engine and the task that reads it) | effect `OpenEngine` | effect `CloseEngine`, a failure, or the end of `run` |
-| a listener | `add` | effect `LetGo`, `lose`, or the end of `run` |
-| timers (grace, alarm, play-out) | where they are armed | where they fire, or the end of `run` |
+| a link (an engine and its task) | effect `OpenEngine` | effect `CloseEngine` or `OpenEngine`, or the end of `run` |
+| what plays its audio (`playing`) | with the link | with the link, or `lose` |
+| a listener | `add` | effect `LetGo`, or `lose` |
+| timers (`timer`: grace, alarm, refresh, retry) | where they are set | where they fire, or `lose` |
+| whoever waits for a commit | `when_durable`, `commit` | the commit, or `lose` |
+
+`run` ends with `lose`, however it ends. After `lose` nothing is received, sent, timed or carried out any more.
 
 One append is under way at a time; what happens meanwhile is the next one. Reflex effects are carried out inside
 `receive`. Listeners, waiters and durable effects come after the commit, in that order.
 """
 
 import asyncio
-import contextlib
 import logging
+import random
+from bisect import insort
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Protocol
+from operator import itemgetter
+from typing import Any, Protocol
 
 import msgspec
 
@@ -29,10 +35,12 @@ from tenuto.clock import Clock
 from tenuto.errors import LeaseLost, SessionEnded, StoreError, TenutoError
 from tenuto.session import core as c
 from tenuto.session import effects, fold, history, ports, stimuli
+from tenuto.session.link import EngineLink
 from tenuto.session.microphone import Microphone
 from tenuto.session.past import Past
-from tenuto.session.player import FRAME, Player
-from tenuto.session.state import Life, Link, Status, Turn
+from tenuto.session.playing import Playing
+from tenuto.session.state import Life, Link, Status
+from tenuto.session.timer import Timer
 from tenuto.text import spoken
 
 log = logging.getLogger("tenuto.session")
@@ -42,19 +50,13 @@ SNAPSHOT_EVERY = 200
 RING_EVENTS = 1_000
 """Newest events that are kept in RAM for clients that come back."""
 RING_BYTES = 1 << 20
-CLOSE_SECONDS = 2.0
-"""Seconds that an engine may take to close."""
-PLAYED_SECONDS = 2.0
-"""Seconds after the last audio of a reply was sent, without a mark from the client, until it counts as heard."""
-PLACE_SECONDS = 1.0
-"""Seconds that a client which comes back after a crash waits for the audio that it has heard to be made again."""
 REFRESH_SECONDS = 0.5
 """Seconds that a new context waits for a newer one before the engine is told: the last one wins."""
-ARRIVED_SECONDS = 0.5
-"""Seconds that audio may take to a client, at most: one that was there after that has it."""
-
+LONGEST_WAIT = 86_400.0
+"""Seconds that an alarm's timer runs at most, before it is looked at again."""
 
 _PARKED = Life.PARKED
+_POSITION = itemgetter(0)
 
 
 class Rows(Protocol):
@@ -116,8 +118,6 @@ class Driver:
         self.held = 0
         """Blocks of this program (`async with`) that hold it: while there are any, it is not parked for want of use."""
         self.microphone = Microphone()
-        self.there: float | None = None
-        """When the controller was there for certain, by `Clock.monotonic`; None when its transport does not say."""
         self.ring: deque[ports.Row] = deque()
         self._ring_bytes = 0
         self._store, self._rows, self._make_engine, self._home = store, rows, make_engine, home
@@ -132,21 +132,21 @@ class Driver:
         self._waiters: deque[tuple[int, Callable[[TenutoError | None], None]]] = deque()
         self._snapshot_at = core.state.position
         self._group: asyncio.TaskGroup | None = None
-        self._link: _Link | None = None
+        self._link: EngineLink | None = None
         self._status = core.status
-        self._grace: asyncio.TimerHandle | None = None
-        self._alarm: asyncio.TimerHandle | None = None
-        self._alarm_due: float | None = None
-        self._ticking: asyncio.TimerHandle | None = None
-        self._played: asyncio.TimerHandle | None = None
-        self._refreshing: asyncio.TimerHandle | None = None
-        self._fresh: ports.Context | None = None
-        """The context that the link is told of when the timer fires."""
+        self._grace = Timer(self._park)
+        self._alarm = Timer(self._ring)
+        self._due: float | None = None
+        """When the alarm's timer is to ring; None when it is not set."""
+        self._refresh = Timer(self._tell_context)
+        self._retry = Timer(partial(self._try, stimuli.Retry()))
+        self.jitter: Callable[[], float] = random.random
+        """Which part of a wait is waited before another link is tried: from 0 to 1, another one each time."""
+        self._timers = (self._grace, self._alarm, self._refresh, self._retry)
         self._speech_from = 0
         """Where the open speech began, in samples of the engine's stream."""
-        self._made = asyncio.Event()
-        """Set when the engine has made more audio."""
         self._stopping = False
+        self.playing = Playing(core, clock, self.now, self._try)
 
     # ------------------------------------------------------------------------------------------------------------- stimuli
 
@@ -177,8 +177,7 @@ class Driver:
             taken = core.take()
             if taken.events or taken.effects:
                 self._pending.append((self._quits, taken))
-                if self._wake is not None and not self._wake.done():
-                    self._wake.set_result(None)
+                self._nudge()
         return core.state.position
 
     def when_durable(self, position: int, then: Callable[[TenutoError | None], None]) -> None:
@@ -188,7 +187,7 @@ class Driver:
         elif position <= self.durable:
             then(None)
         else:
-            self._waiters.append((position, then))
+            insort(self._waiters, (position, then), key=_POSITION)
 
     def commit(self, position: int | None = None) -> "asyncio.Future[int]":
         """Return what to await until `position`, or everything so far, is durable. It holds the position.
@@ -196,14 +195,11 @@ class Driver:
         Raises:
             TenutoError: It will not be: the session is gone from this host.
         """
-        target = self.core.state.position if position is None else position
         if self.error is not None:
             raise self.error
+        target = self.core.state.position if position is None else position
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        if target > self.durable:
-            self._waiters.append((target, partial(_settle, done, target)))
-        else:
-            done.set_result(target)
+        self.when_durable(target, partial(_settle, done, target))
         return done
 
     # ----------------------------------------------------------------------------------------------------------------- life
@@ -216,10 +212,7 @@ class Driver:
                 await self._drop_link()
         finally:
             self._group = None
-            timers = (self._grace, self._alarm, self._ticking, self._played, self._refreshing)
-            for timer in timers:
-                if timer is not None:
-                    timer.cancel()
+            self._unlink()
             if self.core.state.ended:
                 self.lose(SessionEnded(), "ended")
             else:
@@ -242,6 +235,9 @@ class Driver:
     def stop(self) -> None:
         """Have `run` return after what is pending is committed."""
         self._stopping = True
+        self._nudge()
+
+    def _nudge(self) -> None:
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
 
@@ -250,15 +246,20 @@ class Driver:
         if self.error is not None:
             return
         self.error = error
-        if self._link is not None:
-            self._link.player.stop()
-        for listener in list(self.listeners.values()):
-            listener.closed(reason)
-        self.listeners.clear()
-        waiters, self._waiters = self._waiters, deque()
-        for _, then in waiters:
-            then(error)
         self.stop()
+        for timer in self._timers:
+            timer.stop()
+        self.playing.end()
+        listeners = list(self.listeners.values())
+        self.listeners.clear()
+        for listener in listeners:
+            try:
+                listener.closed(reason)
+            except Exception:
+                # The others are told all the same, and so is whoever waits for a commit.
+                log.exception("session %s: a listener failed", self.core.state.session)
+        while self._waiters:
+            self._waiters.popleft()[1](error)
 
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
@@ -282,9 +283,7 @@ class Driver:
                 return
             for quits, taken in batch:
                 for effect in taken.effects:
-                    # A reflex overtakes what waits for its commit: what it cancelled must not be asked after it.
-                    if quits == self._quits or not effects.is_for_an_answer(effect):
-                        await self._carry_out(effect)
+                    await self._carry_out(effect, quits)
             self._arm_alarm()
             self.tell_status()
 
@@ -318,12 +317,16 @@ class Driver:
         while self._waiters and self._waiters[0][0] <= head:
             self._waiters.popleft()[1](None)
         if snapshot is not None:
-            self._snapshot_at = head
-            try:
-                await self._store.save_snapshot(state.session, self.fence, snapshot)
-            except StoreError as error:
-                log.warning("session %s: no snapshot: %s", state.session, error.code)
+            await self._keep(snapshot)
         return self.error is None
+
+    async def _keep(self, snapshot: ports.Snapshot) -> None:
+        self._snapshot_at = snapshot.position
+        session = self.core.state.session
+        try:
+            await self._store.save_snapshot(session, self.fence, snapshot)
+        except StoreError as error:
+            log.warning("session %s: no snapshot: %s", session, error.code)
 
     def _tell(self, rows: Sequence[ports.Row], events: Sequence[e.Event]) -> None:
         ring = self.ring
@@ -345,43 +348,47 @@ class Driver:
         status = self.core.status
         if status is not self._status:
             self._status = status
-            for listener in list(self.listeners.values()):
-                listener.tell("status", {"state": status.value})
+            self._tell_all("status", {"state": status.value})
             for watcher in list(self.watch_status):
                 watcher(status)
 
     # -------------------------------------------------------------------------------------------------------------- effects
 
     def _reflex(self, effect: effects.Reflex) -> None:
-        link = self._link
         match effect:
             case effects.Hush(reply=reply):
-                if link is not None:
-                    link.player.stop()
+                self.playing.stop()
                 for listener in list(self.listeners.values()):
                     listener.hush(reply)
             case effects.Pause():
-                if link is not None:
-                    link.player.stop()
+                self.playing.stop()
             case effects.Quit():
                 self._quits += 1
-                if link is not None:
-                    link.send(ports.Cancel())
+                if self._link is not None:
+                    self._link.send(ports.Cancel())
 
-    async def _carry_out(self, effect: effects.Durable) -> None:
+    async def _carry_out(self, effect: effects.Durable, quits: int) -> None:
+        if self.error is not None:
+            return
+        if quits != self._quits and effects.is_for_an_answer(effect):
+            return  # A reflex overtook what waited for its commit: what it cancelled must not be asked after it.
         match effect:
             case effects.OpenEngine():
                 await self._drop_link()
-                self._open_link(effect)
+                if self.error is None:
+                    self._open_link(effect)
             case effects.ToEngine(request=request):
+                if isinstance(request, ports.Configure):
+                    self._refresh.stop()  # This one is newer than the context that waits.
+                self._refresh.hurry()
                 if self._link is not None:
-                    self._refresh_now(newer=isinstance(request, ports.Configure))
                     self._link.send(request)
             case effects.Refresh(context=context):
-                self._refresh_later(context)
+                self._refresh.set(REFRESH_SECONDS, context)
+            case effects.RetryLater(seconds=seconds):
+                self._retry.set(seconds * self.jitter())
             case effects.Resume(reply=reply, heard=heard):
-                if self._link is not None:
-                    self._link.player.begin(reply, heard)
+                self.playing.resume(reply, heard)
             case effects.CloseEngine():
                 await self._drop_link()
             case effects.LetGo(attachment=number, reason=reason):
@@ -390,26 +397,15 @@ class Driver:
                 if listener is not None:
                     listener.closed(reason)
             case effects.StartGrace():
-                if self._grace is not None:
-                    self._grace.cancel()
-                self._grace = asyncio.get_running_loop().call_later(self.core.grace, self._park)
+                self._grace.set(self.core.grace)
             case effects.Unload():
-                await self._last_snapshot()
+                state = self.core.state
+                if self._snapshot_at < self.durable == state.position:
+                    await self._keep(ports.Snapshot(self.durable, fold.encode(state)))
                 self._stopping = True
                 self._home.unload(self)
 
-    async def _last_snapshot(self) -> None:
-        state = self.core.state
-        if self._snapshot_at < self.durable == state.position:
-            self._snapshot_at = self.durable
-            snapshot = ports.Snapshot(self.durable, fold.encode(state))
-            try:
-                await self._store.save_snapshot(state.session, self.fence, snapshot)
-            except StoreError as error:
-                log.warning("session %s: no snapshot: %s", state.session, error.code)
-
     def _park(self) -> None:
-        self._grace = None
         self._try(stimuli.Park(held=self.held > 0))
 
     def _try(self, stimulus: stimuli.Stimulus) -> None:
@@ -421,18 +417,18 @@ class Driver:
 
     def _arm_alarm(self) -> None:
         due = self.core.state.due
-        if due == self._alarm_due:
+        if due is not None and self.is_leaving:
+            due = None  # Nothing that rings is heard here any more.
+        if due == self._due:
             return
-        self._alarm_due = due
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-        if due is not None:
-            wait = max(0.0, due - self.now())
-            self._alarm = asyncio.get_running_loop().call_later(min(wait, 86_400.0), self._ring_due)
+        self._due = due
+        if due is None:
+            self._alarm.stop()
+        else:
+            self._alarm.set(min(max(0.0, due - self.now()), LONGEST_WAIT))
 
-    def _ring_due(self) -> None:
-        self._alarm, self._alarm_due = None, None
+    def _ring(self) -> None:
+        self._due = None
         self._try(stimuli.Due())
         self._arm_alarm()
 
@@ -446,44 +442,37 @@ class Driver:
             log.error("no engine: %s", error.message)
             self._take(number, ports.Failed(reason=error.code))
             return
-        rate = engine.capabilities.speaks or self.microphone.rate or 16_000
-        link = _Link(number, engine, Player(rate, self.core), self)
-        self._link = link
+        link = self._link = EngineLink(number, engine, self._past, self)
+        audio = self.playing.open(engine.capabilities.speaks or self.microphone.rate or 16_000)
         self._set_ears()
         self.microphone.connect(engine.hear, engine.capabilities.hears)
         assert self._group is not None
-        link.task = self._group.create_task(link.run(opening.context))
+        link.start(self._group, opening.context, audio)
 
-    def _refresh_later(self, context: ports.Context) -> None:
-        self._fresh = context
-        if self._refreshing is not None:
-            self._refreshing.cancel()
-        loop = asyncio.get_running_loop()
-        self._refreshing = loop.call_later(REFRESH_SECONDS, self._refresh_now)
-
-    def _refresh_now(self, *, newer: bool = False) -> None:
-        """Tell the engine of the context that waits, unless it is about to be told of a newer one."""
-        context, self._fresh = self._fresh, None
-        if self._refreshing is not None:
-            self._refreshing.cancel()
-            self._refreshing = None
-        if context is not None and self._link is not None and not newer:
+    def _tell_context(self, context: ports.Context) -> None:
+        if self._link is not None:
             self._link.send(ports.Configure(context=context))
 
     async def _drop_link(self) -> None:
-        self._refresh_now()
-        link, self._link = self._link, None
-        if link is None:
-            return
-        self.microphone.disconnect()
-        link.player.stop()
-        if link.task is not None:
-            link.task.cancel()
-            await asyncio.wait([link.task], timeout=CLOSE_SECONDS + 1.0)
+        self._refresh.hurry()
+        link = self._unlink()
+        if link is not None:
+            await link.close()
 
-    def from_engine(self, link: "_Link", event: ports.EngineEvent) -> None:
-        """Take what an engine says. Late words of a link that was replaced are dropped."""
-        if link is not self._link:
+    def _unlink(self) -> EngineLink | None:
+        link, self._link = self._link, None
+        if link is not None:
+            self.microphone.disconnect()
+            self.playing.close()
+        return link
+
+    def accepted(self, link: EngineLink) -> None:
+        """An engine has taken the context that it was opened with."""
+        self._try(stimuli.LinkAccepted(link=link.number))
+
+    def from_engine(self, link: EngineLink, event: ports.EngineEvent) -> None:
+        """Take what an engine says. Late words, of a link that was replaced or a session that is gone, are dropped."""
+        if link is not self._link or self.error is not None:
             return
         match event:
             case ports.Partial(text=text):
@@ -493,11 +482,10 @@ class Driver:
                 self._speech_from = offset
                 event = ports.SpeechBegan(offset=self.microphone.at_client(offset))
             case ports.SpeechFinished(until=until):
-                rate = link.engine.capabilities.hears or self.microphone.rate or 16_000
                 event = msgspec.structs.replace(
                     event,
                     until=self.microphone.at_client(until),
-                    seconds=max(0.0, (until - self._speech_from) / rate),
+                    seconds=max(0.0, (until - self._speech_from) / link.hears),
                 )
             case ports.Failed():
                 link.lose()
@@ -536,8 +524,11 @@ class Driver:
             return
         if self.core.config.redaction != "off":
             clean = spoken.settled(clean)
+        self._tell_all("partial", {"text": clean})
+
+    def _tell_all(self, kind: str, body: dict[str, Any]) -> None:
         for listener in list(self.listeners.values()):
-            listener.tell("partial", {"text": clean})
+            listener.tell(kind, body)
 
     async def _read(self, before: int | None, limit: int) -> Sequence[tuple[int, e.Event]]:
         """Read messages of the journal, the newest first."""
@@ -548,24 +539,12 @@ class Driver:
             newest_first=True,
             limit=limit,
         )
-        return [(row.position, self._rows.to_event(row)) for row in await self._store.read(read)]
-
-    def has_past(self, context: ports.Context) -> bool:
-        """Whether there is nothing to read for a context."""
-        return self._past.covers(context.older)
-
-    async def read_past(self, context: ports.Context) -> bool:
-        """Read the messages that a context wants and the state does not keep. False when the store does not answer."""
         try:
-            await self._past.read(context.older)
+            rows = await self._store.read(read)
         except StoreError as error:
-            log.warning("session %s: history not read: %s", self.core.state.session, error.code)
-            return False
-        return True
-
-    def whole(self, context: ports.Context) -> ports.Context:
-        """Return a context with the older messages that were read for it."""
-        return self._past.complete(context)
+            log.warning("session %s: history not read: %s", read.session, error.code)
+            raise
+        return [(row.position, self._rows.to_event(row)) for row in rows]
 
     # ---------------------------------------------------------------------------------------------------------------- audio
 
@@ -575,88 +554,14 @@ class Driver:
         self._set_ears()
 
     def _set_ears(self) -> None:
-        if self._link is not None:
-            here = self.core.state.here
-            self._link.player.ears = tuple(
+        here = self.core.state.here
+        self.playing.heard_by(
+            tuple(
                 listener
                 for number, listener in self.listeners.items()
                 if (who := here.get(number)) is not None and who.voice
             )
-
-    def playing(self) -> None:
-        """Audio of a reply came from the engine: see that it is sent in time."""
-        self._made.set()
-        if self._ticking is None:
-            self._tick()
-
-    def _tick(self) -> None:
-        self._ticking = None
-        link = self._link
-        if link is None:
-            return
-        wait = link.player.tick(self._clock.monotonic())
-        if wait is not None:
-            self._expect_nothing()
-            loop = asyncio.get_running_loop()
-            self._ticking = loop.call_later(max(wait, FRAME / 4), self._tick)
-        elif self._is_all_sent():
-            playback = self.core.playback
-            if playback is not None and playback.is_heard:
-                self._try(stimuli.Played(reply=playback.reply))
-            else:
-                self._expect_played()
-
-    def _is_all_sent(self) -> bool:
-        reply, playback = self.core.state.reply, self.core.playback
-        return (
-            reply is not None
-            and playback is not None
-            and reply.complete
-            and len(playback.ends) == len(reply.segments)
         )
-
-    async def find_place(self) -> None:
-        """Wait until it is known which words of a reply that goes on were heard; at most `PLACE_SECONDS`.
-
-        After a crash only the seconds are known. Whoever speaks before the audio is made again would cut it anywhere.
-        """
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PLACE_SECONDS):
-                while self._seeks_place():
-                    self._made.clear()
-                    await self._made.wait()
-
-    def _seeks_place(self) -> bool:
-        playback = self.core.playback
-        seeks = playback is not None and playback.marked > 0 and not playback.knows_place
-        return seeks and self.core.state.turn is Turn.SPEAKING and self.error is None
-
-    def _expect_played(self) -> None:
-        """Count the reply as heard when the client says nothing about it for a while; one that marks is believed."""
-        self._look_later(self.core.state.replies, self._clock.monotonic() + ARRIVED_SECONDS)
-
-    def _expect_nothing(self) -> None:
-        if self._played is not None:
-            self._played.cancel()
-            self._played = None
-
-    def _look_later(self, reply: int, arrived: float) -> None:
-        self._expect_nothing()
-        self._played = asyncio.get_running_loop().call_later(
-            PLAYED_SECONDS, self._not_marked, reply, arrived
-        )
-
-    def _not_marked(self, reply: int, arrived: float) -> None:
-        self._played = None
-        playback = self.core.playback
-        if playback is None or playback.reply != reply or not self.core.state.controller:
-            return
-        marks = playback.marked_at is not None and self.now() - playback.marked_at < PLAYED_SECONDS
-        # Nobody hears anything over a connection that is dead, and it takes a while until that shows.
-        if marks or (self.there is not None and self.there < arrived):
-            self._look_later(reply, arrived)
-        else:
-            self._try(stimuli.Played(reply=reply))
 
 
 def _settle(done: "asyncio.Future[int]", position: int, error: TenutoError | None) -> None:
@@ -666,108 +571,3 @@ def _settle(done: "asyncio.Future[int]", position: int, error: TenutoError | Non
         done.set_result(position)
     else:
         done.set_exception(error)
-
-
-class _Link:
-    """One engine and the task that reads it.
-
-    Requests are sent in their order. One whose context lacks messages that have to be read first holds up those after it,
-    and nothing else.
-    """
-
-    def __init__(self, number: int, engine: ports.Engine, player: Player, driver: Driver) -> None:
-        self.number, self.engine, self.player = number, engine, player
-        self.task: asyncio.Task[None] | None = None
-        self._driver = driver
-        self._is_ready = False
-        self._reading: asyncio.Task[None] | None = None
-        self._waiting: list[ports.Request] = []
-
-    def send(self, request: ports.Request) -> None:
-        """Send now, or as soon as the link is ready: at most one answer's worth waits, and the newest settings."""
-        if isinstance(request, ports.Cancel):
-            self._forget(lambda waits: not isinstance(waits, ports.Configure | ports.Finish))
-            if self._is_ready:
-                self.engine.send(request)
-            return
-        if isinstance(request, ports.Configure):
-            self._forget(lambda waits: isinstance(waits, ports.Configure))
-        self._waiting.append(request)
-        self._flush()
-
-    def _forget(self, which: Callable[[ports.Request], bool]) -> None:
-        self._waiting = [waits for waits in self._waiting if not which(waits)]
-
-    def ready(self) -> None:
-        self._is_ready = True
-        self._flush()
-
-    def lose(self) -> None:
-        """Send nothing any more: what is still asked of it is asked of the next one too."""
-        self._is_ready = False
-
-    def _flush(self) -> None:
-        """Send what waits, up to the first request that something has to be read for."""
-        while self._waiting and self._is_ready and self._reading is None:
-            request = self._waiting[0]
-            if isinstance(request, _WITH_CONTEXT) and not self._driver.has_past(request.context):
-                self._reading = asyncio.ensure_future(self._read(request.context))
-            else:
-                self._send_first()
-
-    def _send_first(self) -> None:
-        request = self._waiting.pop(0)
-        if isinstance(request, _WITH_CONTEXT) and request.context.older is not None:
-            whole = self._driver.whole(request.context)
-            request = msgspec.structs.replace(request, context=whole)
-        self.engine.send(request)
-
-    async def _read(self, context: ports.Context) -> None:
-        read = await self._driver.read_past(context)
-        self._reading = None
-        if not read and self._waiting:
-            self._send_first()
-        self._flush()
-
-    async def run(self, context: ports.Context) -> None:
-        driver, engine = self._driver, self.engine
-        rate = engine.capabilities.hears or driver.microphone.rate or 16_000
-        try:
-            if not driver.has_past(context):
-                await driver.read_past(context)
-            await engine.open(driver.whole(context), rate, _Out(self.player, driver))
-            driver._try(stimuli.LinkAccepted(link=self.number))
-            async for event in engine:
-                driver.from_engine(self, event)
-            driver.from_engine(self, ports.Failed(reason="closed"))
-        except TenutoError as error:
-            driver.from_engine(self, ports.Failed(reason=error.code))
-        except Exception:
-            # An engine's bug must not take the session along.
-            log.exception("engine %s failed", engine.capabilities.name)
-            driver.from_engine(self, ports.Failed(reason="error"))
-        finally:
-            if self._reading is not None:
-                self._reading.cancel()
-            try:
-                await asyncio.wait_for(engine.close(), CLOSE_SECONDS)
-            except Exception as error:  # noqa: BLE001 -- an engine's bug must not take the session along
-                name = engine.capabilities.name
-                log.warning("engine %s did not close: %s", name, type(error).__name__)
-
-
-_WITH_CONTEXT = (ports.Ask, ports.Ring, ports.Configure)
-
-
-class _Out:
-    """The player, as the engine sees it: what is queued starts to be sent at once."""
-
-    def __init__(self, player: Player, driver: Driver) -> None:
-        self.relay = player.relay
-        self.queued = player.queued
-        self.stop = player.stop
-        self._player, self._driver = player, driver
-
-    def play(self, reply: int, index: int, pcm: bytes, last: bool) -> None:
-        self._player.play(reply, index, pcm, last)
-        self._driver.playing()

@@ -37,6 +37,12 @@ class Resume(msgspec.Struct, frozen=True):
     heard: float
 
 
+class RetryLater(msgspec.Struct, frozen=True):
+    """Durable. Send `Retry` after a random part of these seconds. The newest one counts, and no other."""
+
+    seconds: float
+
+
 class CloseEngine(msgspec.Struct, frozen=True):
     """Durable. Close the link."""
 
@@ -70,7 +76,17 @@ class Quit(msgspec.Struct, frozen=True):
     """Reflex. Have the engine drop the answer that it is making and speaking."""
 
 
-Durable = OpenEngine | ToEngine | Refresh | Resume | CloseEngine | LetGo | StartGrace | Unload
+Durable = (
+    OpenEngine
+    | ToEngine
+    | Refresh
+    | Resume
+    | RetryLater
+    | CloseEngine
+    | LetGo
+    | StartGrace
+    | Unload
+)
 Reflex = Hush | Pause | Quit
 Effect = Durable | Reflex
 

@@ -109,6 +109,14 @@ def conversations(state: "State") -> list[ConversationInfo]:
     ]
 
 
+def free_name(state: "State") -> str:
+    """Return an id that no conversation of a session has: `c1`, `c2` and so on."""
+    number = len(state.conversations) + 1
+    while f"c{number}" in state.conversations:
+        number += 1
+    return f"c{number}"
+
+
 def line(state: "State", conversation: str) -> list[tuple[str, int]]:
     """Return a conversation and the ones that it branches from, each with the last message that counts; 0 for no bound.
 

@@ -13,8 +13,8 @@ from tenuto.errors import IllegalEvent, InvalidInput, TooMuch
 from tenuto.session import history, ports, stimuli
 from tenuto.session.archive import Archive
 from tenuto.session.context import newest_that_fit
-from tenuto.session.core import LONGEST_TEXT
 from tenuto.session.driver import Driver
+from tenuto.session.messages import LONGEST_TEXT
 from tenuto.session.policy import Policy, parse_policy
 from tenuto.session.ports import Message, Role
 

@@ -25,7 +25,10 @@ MOST = 120
 class Ledger(Protocol):
     """Who knows the open reply's playback."""
 
-    playback: Playback | None
+    @property
+    def playback(self) -> Playback | None:
+        """How much of it was heard; None while none is open that is spoken."""
+        ...
 
 
 class Player:

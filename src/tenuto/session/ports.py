@@ -518,6 +518,7 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True):
     """The link is gone; it is never used again."""
 
     reason: str
+    """Why, in a word. The code of an error that is `Refused` says that the next link would fail in the same way."""
 
 
 EngineEvent = (
@@ -696,11 +697,12 @@ class Extractor(Protocol):
         """Return the facts that the user tells of themselves, each with the turn that it was told in.
 
         Args:
-            messages: The conversation, oldest first.
+            messages: The conversation, oldest first: what the session's own user said, and the agent. What somebody else, a
+                tool or a program said is left out.
             known: What is known already.
 
         Raises:
-            TenutoError: It cannot; nothing is learned of this conversation.
+            TenutoError: It cannot now. It is asked again later.
         """
         ...
 

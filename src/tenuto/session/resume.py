@@ -14,7 +14,8 @@ from typing import Literal
 
 import msgspec
 
-from tenuto.session.fold import Client, State
+from tenuto.session.client_fold import Client
+from tenuto.session.fold import State
 from tenuto.session.ports import Alarm, Memory, Message
 from tenuto.session.state import Status
 

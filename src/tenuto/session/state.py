@@ -52,6 +52,8 @@ class Link(Enum):
     CONNECTING = "connecting"
     RESTORING = "restoring"
     READY = "ready"
+    WAITING = "waiting"
+    """Lost, and the next one is opened in a moment."""
     FAILED = "failed"
 
 
@@ -62,6 +64,7 @@ class LinkSignal(Enum):
     ACCEPTED = "accepted"
     READY = "ready"
     LOST = "lost"
+    WAIT = "wait"
     CLOSE = "close"
 
 
@@ -140,7 +143,12 @@ LINK: Mapping[Link, Mapping[LinkSignal, Link]] = {
         LinkSignal.CLOSE: Link.CLOSED,
     },
     Link.READY: {LinkSignal.LOST: Link.FAILED, LinkSignal.CLOSE: Link.CLOSED},
-    Link.FAILED: {LinkSignal.OPEN: Link.CONNECTING, LinkSignal.CLOSE: Link.CLOSED},
+    Link.WAITING: {LinkSignal.OPEN: Link.CONNECTING, LinkSignal.CLOSE: Link.CLOSED},
+    Link.FAILED: {
+        LinkSignal.OPEN: Link.CONNECTING,
+        LinkSignal.WAIT: Link.WAITING,
+        LinkSignal.CLOSE: Link.CLOSED,
+    },
 }
 
 
@@ -237,7 +245,7 @@ def status(
             return Status.PROCESSING
         case Turn.SPEAKING:
             return Status.SPEAKING
-        case _ if link in (Link.CONNECTING, Link.RESTORING):
+        case _ if link in (Link.CONNECTING, Link.RESTORING, Link.WAITING):
             return Status.PROCESSING
         case _ if listening:
             return Status.LISTENING

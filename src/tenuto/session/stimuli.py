@@ -144,6 +144,10 @@ class Connect(msgspec.Struct, frozen=True, kw_only=True):
     """Open a link to the engine, if none is."""
 
 
+class Retry(msgspec.Struct, frozen=True, kw_only=True):
+    """It is time to try another link, if one was lost and somebody still needs it."""
+
+
 class Disconnect(msgspec.Struct, frozen=True, kw_only=True):
     """Close the link to the engine. Everything that it knew of the session is in the journal."""
 
@@ -221,6 +225,7 @@ Stimulus = (
     | Inject
     | Say
     | Connect
+    | Retry
     | Disconnect
     | Pause
     | Unpause

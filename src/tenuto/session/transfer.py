@@ -6,7 +6,8 @@
     {"position":3,"sha256":"..."}
 
 The events are the bytes of the journal, so that what this version does not know goes along unharmed. Import gives the
-journal back, but for the names that have to change: the session's id where it is taken, and users.
+journal back, but for the names that have to change (the session's id where it is taken, and users) and the hashes of
+resume tokens, which let nobody into a copy.
 """
 
 import hashlib
@@ -33,6 +34,8 @@ _OF_USERS: dict[str, tuple[str, ...]] = {
     "note.added": ("user",),
 }
 """Where an event names a user."""
+_OF_CLIENTS = {"attachment.attached": ("token", "shown")}
+"""Where an event holds what a client proves itself with. It proves nothing elsewhere: whoever wrote the file chose it."""
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,13 +191,15 @@ def adopt(
         users: Users by the names that they had.
         more: What else its first event says.
     """
-    places = _OF_USERS.get(row.type)
-    if places is None:
+    places, secrets = _OF_USERS.get(row.type, ()), _OF_CLIENTS.get(row.type, ())
+    if not places and not secrets:
         return row
     event = _fields.decode(row.body)
     for place in places:
         if event.get(place) in users:
             event[place] = users[event[place]]
+    for place in secrets:
+        event.pop(place, None)
     if row.type == e.TAGS[e.SessionCreated]:
         event.update({"session": session, "tenant": tenant, "epoch": epoch, **more})
     return Row(row.position, row.type, _encode(event))

@@ -7,6 +7,7 @@ import pytest
 
 from tenuto import events as e
 from tenuto.errors import StoreUnavailable
+from tenuto.host.alarms import AT_ONCE
 from tenuto.session import fold, ports, stimuli
 from tests.unit.host.hosting import Host, hosting
 from tests.unit.session.house import quiet
@@ -80,3 +81,15 @@ async def test_a_host_leaves_what_another_one_has_to_that_one() -> None:
         assert not await rang(tenuto, "s")
         await asyncio.sleep(60)  # That one has died.
         assert await rang(tenuto, "s")
+
+
+async def test_what_others_have_does_not_keep_what_is_due_behind_it_from_being_seen() -> None:
+    async with hosting() as tenuto:
+        for number in range(AT_ONCE + 1):
+            await due_later(tenuto, f"s{number}")
+            await asyncio.sleep(0.01)
+        for number in range(AT_ONCE):
+            await tenuto.shelf.claim(f"s{number}", "another", "", 2 * DUE)
+        await asyncio.sleep(DUE + 10)
+        assert await rang(tenuto, f"s{AT_ONCE}")
+        assert not await rang(tenuto, "s0")

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from tenuto import Session, Tenuto, TenutoConfig
+from tenuto import Session, SessionConfig, Tenuto, TenutoConfig
 from tenuto import events as e
-from tenuto.errors import EngineError
-from tenuto.host.extraction import BACKOFF, MOST_WAITING, TRIES
-from tenuto.session import ports
+from tenuto.errors import EngineError, StoreUnavailable
+from tenuto.host import extraction
+from tenuto.host.extraction import BACKOFF, READ_SECONDS, TRIES
+from tenuto.session import conversation_fold, ports, stimuli
+from tenuto.session.conversation_fold import READING, WAKES
 from tenuto.session.ports import Learned, Memory, Message
 from tenuto.stores import rows
 from tenuto.stores.in_memory import InMemoryStore
@@ -215,13 +217,14 @@ async def test_a_session_that_is_forgotten_meanwhile_holds_up_nobody() -> None:
         assert contents(other) == ["The user sails."]
 
 
-async def test_what_finds_no_room_waits_for_the_next_end() -> None:
+async def test_what_finds_no_room_waits_for_the_next_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extraction, "MOST_WAITING", 10)
     store = InMemoryStore(VirtualClock())
     reads = Reads()
     reads.free.clear()
     async with host(store, reads) as tenuto:
         session = await tenuto.create_session()
-        for _ in range(MOST_WAITING):
+        for _ in range(10):
             await talk(session, "Hi")
         last = await tenuto.create_session()
         await talk(last, "I sail")
@@ -254,3 +257,125 @@ async def held_for(tenuto: Tenuto, name: str, seconds: float) -> list[str]:
         await asyncio.sleep(seconds)
         assert session.is_active
         return contents(session)
+
+
+async def kinds(store: ports.Store, name: str, kind: type[e.Event]) -> int:
+    return len(await store.read(ports.Read(session=name, types=(e.TAGS[kind],), limit=1000)))
+
+
+async def test_a_model_that_never_answers_holds_up_the_next_conversation_for_a_bounded_time() -> (
+    None
+):
+    store = InMemoryStore(VirtualClock())
+    reads = Reads()
+    reads.free.clear()
+    async with host(store, reads) as tenuto:
+        first, other = await tenuto.create_session(), await tenuto.create_session()
+        await talk(first, "I sail")
+        await talk(other, "Hi")
+        await asyncio.sleep(READ_SECONDS + 1)
+        assert await outcomes(store, first.session_id) == [("TimeoutError", BACKOFF[0])]
+        assert reads.read == [["I sail"], ["Hi"]]
+        reads.free.set()
+        await asyncio.sleep(READ_SECONDS)
+        assert contents(first) == contents(other) == ["The user sails."]
+
+
+async def test_a_session_that_nobody_comes_to_read_is_not_woken_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(extraction, "READ_SECONDS", 1e9)
+    monkeypatch.setattr(conversation_fold, "READING", 10.0)
+    store = InMemoryStore(VirtualClock())
+    reads = Reads()
+    reads.free.clear()
+    async with host(store, reads) as tenuto:
+        async with tenuto.session(session_id="s1") as session:
+            await talk(session, "I sail")
+        engines = await kinds(store, "s1", e.EngineReady)
+        await asyncio.sleep(6_000)
+        assert await kinds(store, "s1", e.SessionRestored) == WAKES
+        assert await kinds(store, "s1", e.EngineReady) == engines, "none of it bills"
+        assert "s1" not in tenuto.sessions_here
+        assert await store.due(1e12, 10) == []
+        reads.free.set()
+        await quiet()
+        assert contents(await tenuto.load_session("s1")) == ["The user sails."], "and yet not lost"
+
+
+async def test_hundreds_of_conversations_that_wait_are_read_each_of_them_once() -> None:
+    store = InMemoryStore(VirtualClock())
+    reads = Reads()
+    reads.free.clear()
+    async with host(store, reads) as tenuto:
+        for _ in range(300):
+            async with tenuto.session() as session:
+                await talk(session, "I sail")
+        reads.free.set()
+        await asyncio.sleep(READ_SECONDS)
+        assert len(reads.read) == 300
+        assert await store.due(1e12, 10) == []
+
+
+async def test_of_an_ephemeral_session_that_was_put_away_nothing_is_read() -> None:
+    store = InMemoryStore(VirtualClock())
+    held, reads = Reads(), Reads()
+    held.free.clear()
+    config = SessionConfig(memory_mode="ephemeral")
+    async with host(store, held) as tenuto:
+        async with tenuto.session(session_id="s1", config=config) as session:
+            await talk(session, "I sail")
+            assert session.driver.core.state.to_read
+        await asyncio.sleep(READING)
+    assert await store.due(1e12, 10) == []
+    async with host(store, reads) as tenuto:
+        await tenuto.load_session("s1")
+        await asyncio.sleep(3600)
+    assert reads.read == []
+
+
+async def test_what_a_store_did_not_give_is_read_later_while_the_session_stays(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, reads = InMemoryStore(VirtualClock()), Reads()
+
+    async def fails(read: ports.Read) -> Sequence[ports.Row]:
+        raise StoreUnavailable("Not now.")
+
+    async with host(store, reads) as tenuto:
+        session = await tenuto.create_session()
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "read", fails)
+            await talk(session, "I sail")
+            await quiet()
+        assert contents(session) == []
+        await asyncio.sleep(BACKOFF[-1] + 1)
+        assert contents(session) == ["The user sails."]
+
+
+async def test_what_a_guest_says_is_not_read() -> None:
+    store, reads = InMemoryStore(VirtualClock()), Reads()
+    async with host(store, reads) as tenuto:
+        session = await tenuto.create_session()
+        async with session.conversation() as conversation:
+            await conversation.send_message("Hi")
+            session.driver.receive(stimuli.Type(text="I sail", user="guest"))
+            await quiet()
+        await quiet()
+        assert reads.read == [["Hi"]]
+
+
+async def test_what_was_found_and_that_it_was_looked_for_are_one_append() -> None:
+    appended: list[list[str]] = []
+
+    class Told(InMemoryStore):
+        async def append(self, append: ports.Append) -> None:
+            appended.append([row.type for row in append.rows])
+            await super().append(append)
+
+    async with host(Told(VirtualClock()), Reads()) as tenuto:
+        async with tenuto.session() as session:
+            await talk(session, "I sail")
+        await asyncio.sleep(3600)
+    (together,) = [t for t in appended if {"memory.added", "conversation.extracted"} & set(t)]
+    assert together[:2] == ["memory.added", "conversation.extracted"]

@@ -1,6 +1,8 @@
 """Sessions that move from host to host, and beside themselves: nothing is lost, and nothing damaged comes in."""
 
 import asyncio
+import threading
+import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,16 +17,19 @@ from tenuto.errors import (
     AppendConflict,
     ExportUnsupported,
     InvalidInput,
+    NotAuthenticated,
     SessionNotFound,
     StoreFull,
 )
 from tenuto.host import migration
+from tenuto.session import importers
+from tenuto.session.attachment import Joining
 from tenuto.session.config import SessionConfig
 from tenuto.session.ports import Append, Query, Read, Row
 from tenuto.session.transfer import Writer
 from tenuto.stores.in_memory import InMemoryStore
 from tests.unit.host.hosting import hosting
-from tests.unit.session.house import quiet
+from tests.unit.session.house import Ear, quiet
 
 pytestmark = pytest.mark.virtual
 
@@ -348,6 +353,21 @@ async def test_what_was_on_its_way_out_of_a_users_journal_elsewhere_is_not_taken
         assert state is not None and state.memory.gone == []
 
 
+async def test_a_token_lets_nobody_into_a_copy() -> None:
+    """An export can be written by hand, and then its tokens would stand on any key, for ever."""
+    async with host() as here:
+        session = await here.load_session(await lived(here))
+        token = (await session.attach(Joining(client="tab"), Ear())).token
+        export = [line async for line in here.export_session("s1")]
+        (copy,) = await here.import_sessions(iter(export), session_id="s2")
+        fork = (await session.fork()).session_id
+        for name in (copy, fork):
+            with pytest.raises(NotAuthenticated):
+                await here.resume_session(name, "tab", token)
+        # The control.
+        assert await here.resume_session("s1", "tab", token) is session
+
+
 async def test_of_several_sessions_all_are_imported_or_none() -> None:
     class Full(InMemoryStore):
         left = 1
@@ -392,6 +412,62 @@ async def test_a_line_without_an_end_costs_no_more_than_its_length() -> None:
     async with host() as tenuto:
         with pytest.raises(ExportUnsupported):
             await tenuto.import_sessions(pieces())
+
+
+async def test_what_is_no_event_is_told_before_the_rest_is_read() -> None:
+    async with host() as tenuto:
+        name = await lived(tenuto)
+        export = [line async for line in tenuto.export_session(name)]
+        told: list[bytes] = []
+
+        def pieces() -> Iterator[bytes]:
+            for piece in (*export[:2], b"nonsense\n", *export[3:]):
+                told.append(piece)
+                yield piece
+
+        with pytest.raises(InvalidInput, match="Line 3 of the export is no event"):
+            await tenuto.import_sessions(pieces())
+        assert len(told) == 3 < len(export)
+
+
+async def test_nonsense_costs_little_more_than_its_size() -> None:
+    """As lines, or as values of Python's, it would be twenty to fifty times as large."""
+    lines, values = [b"ab\n" * 2_000] * 100, [b"[", *[b"{}," * 2_000] * 100, b"{}]"]
+    async with host() as tenuto:
+        for pieces, error in ((lines, ExportUnsupported), (values, InvalidInput)):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(migration, "MOST_VALUES", 100_000)
+                tracemalloc.start()
+                try:
+                    with pytest.raises(error, match=r"unpack it first|in parts"):
+                        await tenuto.import_sessions(iter(pieces))
+                    _, peak = tracemalloc.get_traced_memory()
+                finally:
+                    tracemalloc.stop()
+            assert peak < 4 * 600_000
+
+
+@pytest.mark.parametrize("many", [2, 2_000])
+async def test_much_of_somebody_elses_is_read_beside_the_event_loop(
+    many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at: list[str] = []
+
+    def watched(work: Any) -> Any:
+        def watches(*given: Any, **named: Any) -> Any:
+            at.append(threading.current_thread().name)
+            return work(*given, **named)
+
+        return watches
+
+    monkeypatch.setattr(importers, "read", watched(importers.read))
+    monkeypatch.setattr(importers, "events", watched(importers.events))
+    chat = msgspec.json.encode([{"role": "user", "content": "Hello, you there."}] * many)
+    async with host() as tenuto:
+        (made,) = await tenuto.import_sessions(chat)
+        assert (await tenuto.history(made)).messages[-1].text == "Hello, you there."
+    beside = threading.main_thread().name not in at
+    assert len(at) == 2 and beside == (many > 2)
 
 
 async def test_what_failed_is_told_also_when_what_was_imported_cannot_all_be_taken_back() -> None:

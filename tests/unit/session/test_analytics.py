@@ -440,7 +440,7 @@ class Counted(World):
     """A world in which things are tracked, settings change and pauses are made."""
 
     def receive(self, stimulus: stimuli.Stimulus) -> Any:
-        self.core.reader = Reader()
+        self.core.scribe.reader = Reader()
         return super().receive(stimulus)
 
     def carry_out(self, effect: effects.Effect) -> None:

@@ -21,6 +21,7 @@ from tenuto.session import attachment as attachment_module
 from tenuto.session import ports, shares, stimuli
 from tenuto.session.attachment import Attachment, Joining, attach
 from tenuto.session.fold import State
+from tenuto.session.resume import Proof, prove
 from tests.unit.session.house import Ear, House, house, quiet
 
 pytestmark = pytest.mark.virtual
@@ -179,6 +180,22 @@ async def test_an_observer_that_takes_a_controllers_name_gets_no_token_of_its() 
         assert first.token and again.token
 
 
+async def test_a_token_from_before_its_client_had_the_controls_does_not_give_them() -> None:
+    async with house() as at:
+        ear = Ear()
+        early = await come(at, ear, role="observer")
+        controller = await come(at)
+        assert ear.let_go == ["revoked"]
+        clients = at.driver.core.state.clients
+        assert not clients["tab"].observes
+        assert prove(clients["tab"], early.token, at.driver.now()) is Proof.UNKNOWN
+        assert prove(clients["tab"], controller.token, at.driver.now()) is Proof.GOOD
+        # The control: what a controller had before is good until its successor is used.
+        again = await come(at, token=controller.token)
+        for token in (controller.token, again.token):
+            assert prove(clients["tab"], token, at.driver.now()) is Proof.GOOD
+
+
 async def test_a_token_of_nobody_is_refused_and_nothing_happens() -> None:
     async with house() as at:
         ear = Ear()
@@ -317,9 +334,11 @@ async def test_only_the_controllers_presence_counts() -> None:
         seen = []
         for attachment, moment in ((observer, 5.0), (controller, 6.0)):
             attachment.there(moment)
-            seen.append(at.driver.there)
+            seen.append(at.driver.playing.there)
         await come(at, client="phone")
-        assert [*seen, at.driver.there] == [None, 6.0, None], "of the new one nobody knows yet"
+        assert [*seen, at.driver.playing.there] == [None, 6.0, None], (
+            "of the new one nobody knows yet"
+        )
 
 
 async def test_what_a_client_heard_before_it_was_lost_is_where_the_reply_goes_on() -> None:

@@ -9,7 +9,7 @@ import pytest
 from tenuto.errors import EngineLost, IllegalEvent, InvalidAudio, InvalidInput, LeaseLost
 from tenuto.session import ports, stimuli
 from tenuto.session.connecting import Connecting
-from tenuto.session.core import RETRIES
+from tenuto.session.linking import RETRIES
 from tenuto.session.microphone import EARLY_SECONDS
 from tenuto.session.state import Status
 from tests.unit.session.house import Hand, House, house, quiet
@@ -172,7 +172,8 @@ async def test_a_microphone_is_closed_when_no_engine_can_be_reached() -> None:
     async with program() as (connecting, at):
         task = asyncio.create_task(connecting.listen(16_000))
         for _ in range(RETRIES + 1):
-            await quiet()
+            await asyncio.sleep(1.0)
+            assert not task.done(), "it is still tried"
             at.hands.last.give(ports.Failed(reason="gone"))
         with pytest.raises(EngineLost):
             await task
@@ -199,7 +200,7 @@ async def test_what_a_program_said_is_heard_by_the_next_engine() -> None:
         last.give(ports.SpeechBegan(offset=0))
         await connecting.listen_no_more()
         last.give(ports.Failed(reason="gone"))
-        await quiet()
+        await asyncio.sleep(1.0)
         last = at.hands.last
         assert last.asked == []
         last.give(ports.Ready())
@@ -209,10 +210,22 @@ async def test_what_a_program_said_is_heard_by_the_next_engine() -> None:
         last.give(ports.SpeechBegan(offset=0), ports.SpeechFinished(until=13 * 320, text="Hi"))
         await quiet()
         last.give(ports.Failed(reason="gone"))
-        await quiet()
+        await asyncio.sleep(1.0)
         at.hands.last.give(ports.Ready())
         await quiet()
         assert at.hands.last.heard == [], "it was heard"
+
+
+async def test_what_was_kept_from_before_a_program_spoke_is_not_heard_again() -> None:
+    async with program() as (connecting, at):
+        hand = await listening(connecting, at)
+        for number in range(60):
+            connecting.hear(bytes([number]) * 640)
+        hand.give(ports.SpeechBegan(offset=50 * 320), ports.Failed(reason="gone"))
+        await quiet()
+        at.hands.last.give(ports.Ready())
+        await quiet()
+        assert [pcm[0] for pcm, _ in at.hands.last.heard] == list(range(50, 60))
 
 
 async def test_of_what_a_program_said_half_a_minute_is_kept() -> None:

@@ -17,7 +17,8 @@ from tenuto.session.context import (
     parse_policy,
     summary_text,
 )
-from tenuto.session.fold import WINDOW, State, apply
+from tenuto.session.conversation_fold import WINDOW
+from tenuto.session.fold import State, apply
 from tenuto.session.ports import Context, Memory, Message, Older, Recap, Style
 
 NOW = 10_000.0

@@ -38,7 +38,7 @@ def scripted(*steps: Step) -> tuple[Tenuto, Script]:
 
 
 def context(session: Session) -> ports.Context:
-    return session.driver.core._context()
+    return session.driver.core.linking.context()
 
 
 def texts(messages: Any) -> list[str]:

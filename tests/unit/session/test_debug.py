@@ -136,7 +136,7 @@ async def test_nothing_is_kept_unless_asked() -> None:
         part.enable(False)
         await remember(at.driver, "Two.")
         assert at.driver.watchers == watchers
-        assert at.driver.core.link_moved is None
+        assert at.driver.core.linking.moved is None
         assert part.info()["events"] == []
 
 

@@ -19,18 +19,14 @@ from tenuto.errors import (
 )
 from tenuto.session import driver as driver_module
 from tenuto.session import fold, ports, stimuli
-from tenuto.session.config import change
-from tenuto.session.core import RETRIES
-from tenuto.session.desk import Rule
 from tenuto.session.driver import (
-    PLACE_SECONDS,
     REFRESH_SECONDS,
     RING_BYTES,
     RING_EVENTS,
     SNAPSHOT_EVERY,
 )
-from tenuto.session.state import Life, Link, Status, Turn
-from tenuto.testing.engine import Script, Step, voice
+from tenuto.session.linking import RETRIES
+from tenuto.session.state import Life, Link, Status
 from tests.unit.session.house import Ear, Hand, House, house, quiet
 
 pytestmark = pytest.mark.virtual
@@ -109,6 +105,35 @@ async def test_whoever_gave_up_waiting_is_not_told() -> None:
         assert await at.driver.commit() == 2
 
 
+async def test_who_gave_up_does_not_keep_the_loss_from_the_others() -> None:
+    async with house() as at:
+        at.store.open.clear()
+        at.driver.receive(stimuli.Remember(content="x"))
+        first, second = at.driver.commit(), at.driver.commit()
+        first.cancel()
+        at.driver.lose(LeaseLost())
+        with pytest.raises(LeaseLost):
+            await second
+
+
+async def test_who_waits_for_an_older_position_is_told_when_that_is_durable() -> None:
+    async with house() as at:
+        told: list[tuple[str, int]] = []
+
+        def then(name: str) -> Callable[[TenutoError | None], None]:
+            return lambda error: told.append((name, at.driver.durable))
+
+        at.store.open.clear()
+        old = at.driver.receive(stimuli.Remember(content="x"))
+        await quiet()
+        new = at.driver.receive(stimuli.Remember(content="y"))
+        at.driver.when_durable(new, then("new"))
+        at.driver.when_durable(old, then("old"))  # A command that was sent again is answered so.
+        at.store.open.set()
+        await at.driver.commit()
+        assert told == [("old", old), ("new", new)]
+
+
 async def test_what_a_barge_in_overtakes_is_not_asked_after_it() -> None:
     async with house() as at:
         hand = await at.talking(Ear())
@@ -175,6 +200,127 @@ async def test_a_lease_that_is_lost_during_an_append_stops_everything_that_waits
         at.store.open.set()
         await at.stopped()
         assert (ear.let_go, ear.rows[before:], hand.requests) == (["moved"], [], [])
+
+
+async def test_a_session_that_is_lost_asks_its_engine_nothing_any_more() -> None:
+    async with house() as at:
+        at.join(Ear())
+        at.driver.receive(stimuli.Type(text="Hi"))
+        await quiet()
+        hand = at.hands.last
+        at.store.open.clear()
+        at.driver.receive(stimuli.Inject(role="user", text="one"))
+        await quiet()
+        at.driver.lose(LeaseLost())
+        hand.give(ports.Ready())
+        await asyncio.sleep(60.0)
+        assert (hand.requests, hand.closed) == ([], False), "its store still hangs"
+        at.store.open.set()
+        await at.stopped()
+        assert (hand.requests, hand.closed) == ([], True)
+
+
+async def test_a_context_that_waits_is_not_told_after_the_session_was_lost() -> None:
+    async with house() as at:
+        hand = await at.talking(Ear())
+        at.driver.receive(stimuli.Inject(role="user", text="one"))
+        await at.driver.commit()
+        at.store.open.clear()
+        at.driver.receive(stimuli.Remember(content="x"))
+        await quiet()
+        at.driver.lose(LeaseLost())
+        await asyncio.sleep(REFRESH_SECONDS * 2)
+        at.store.open.set()
+        await at.stopped()
+        assert (hand.requests, hand.closed) == ([], True)
+
+
+async def test_a_session_that_is_lost_while_a_link_is_closed_opens_no_other() -> None:
+    async with house() as at:
+        hand = await at.talking(Ear())
+        hand.hangs = 1.0
+        at.driver.receive(stimuli.Disconnect())
+        at.driver.receive(stimuli.Connect())
+        await quiet()
+        assert hand.closed and at.hands.made == [hand]
+        at.driver.lose(LeaseLost())
+        await at.stopped()
+        assert at.hands.made == [hand]
+
+
+async def test_a_session_that_is_not_lost_opens_the_other_link() -> None:
+    """The control of the one before."""
+    async with house() as at:
+        hand = await at.talking(Ear())
+        hand.hangs = 1.0
+        at.driver.receive(stimuli.Disconnect())
+        at.driver.receive(stimuli.Connect())
+        await asyncio.sleep(2.0)
+        assert len(at.hands.made) == 2
+
+
+async def test_an_engine_that_takes_a_new_link_is_not_made_when_the_session_was_lost_meanwhile() -> (
+    None
+):
+    async with house() as at:
+        hand = await at.talking(Ear())
+        hand.hangs = 1.0
+        hand.give(ports.Failed(reason="gone"))
+        await quiet()
+        at.driver.lose(LeaseLost())
+        await at.stopped()
+        assert (hand.closed, at.hands.made) == (True, [hand])
+
+
+class Clumsy(Ear):
+    """A listener with a bug."""
+
+    def __init__(self, verb: str) -> None:
+        super().__init__()
+        self.verb = verb
+
+    def event(self, row: ports.Row) -> None:
+        super().event(row)
+        if self.verb == row.type:
+            raise RuntimeError("a bug")
+
+    def closed(self, reason: str) -> None:
+        super().closed(reason)
+        if self.verb == "closed":
+            raise RuntimeError("a bug")
+
+
+async def test_a_listener_that_raises_ends_the_session_here_and_everybody_is_told() -> None:
+    clumsy, ear = Clumsy("memory.added"), Ear()
+    with pytest.raises(ExceptionGroup):
+        async with house() as at:
+            at.join(clumsy, "desk", role="observer")
+            hand = await at.talking(ear)
+            at.driver.receive(stimuli.Remember(content="x"))
+            with pytest.raises(LeaseLost):
+                await at.driver.commit()
+            assert at.task is not None
+            await asyncio.wait([at.task])
+            assert clumsy.let_go == ear.let_go == ["draining"]
+            assert (hand.closed, at.driver.durable) == (True, at.driver.core.state.position)
+            heard = len(hand.heard)
+            at.driver.microphone.hear(SECOND, 0)
+            assert len(hand.heard) == heard, "its engine is let go of too"
+            assert (await at.folded()).memory.count == 1, "it was durable all the same"
+
+
+async def test_a_listener_that_raises_at_the_end_keeps_it_from_nobody() -> None:
+    async with house() as at:
+        clumsy, ear = Clumsy("closed"), Ear()
+        at.join(clumsy, "desk", role="observer")
+        await at.talking(ear)
+        at.store.open.clear()
+        at.driver.receive(stimuli.Remember(content="x"))
+        waits = at.driver.commit()
+        at.driver.lose(LeaseLost())
+        with pytest.raises(LeaseLost):
+            await waits
+        assert clumsy.let_go == ear.let_go == ["moved"]
 
 
 async def test_a_journal_that_exists_already_is_not_written_to() -> None:
@@ -267,41 +413,6 @@ async def test_an_engine_is_opened_with_the_context_and_then_asked() -> None:
         assert hand.asked == ["Ask Hi"]
 
 
-async def test_what_is_cancelled_before_the_engine_is_ready_is_never_asked() -> None:
-    async with house() as at:
-        at.driver.receive(stimuli.StartConversation(conversation="a"))
-        at.driver.receive(stimuli.Type(text="one"))
-        await quiet()
-        at.driver.receive(stimuli.Type(text="two"))
-        await quiet()
-        at.hands.last.give(ports.Ready())
-        await quiet()
-        assert at.hands.last.asked == ["Ask one two"]
-
-
-async def test_only_the_newest_settings_wait_for_the_engine_and_nothing_cancels_them() -> None:
-    async with house() as at:
-        at.driver.receive(stimuli.StartConversation(conversation="a"))
-        at.driver.receive(stimuli.Type(text="one"))
-        await quiet()
-        for temperature in (0.1, 0.2):
-            at.driver.receive(stimuli.Decide(rules=(_hotter(temperature),)))
-            await quiet()
-        at.driver.receive(stimuli.Type(text="two"))
-        await quiet()
-        hand = at.hands.last
-        hand.give(ports.Ready())
-        await quiet()
-        assert hand.asked == ["Configure", "Ask one two"]
-        told = hand.requests[0]
-        assert isinstance(told, ports.Configure)
-        assert (told.context.temperature, told.context.version) == (0.2, 2)
-
-
-def _hotter(temperature: float) -> Rule:
-    return lambda state, at: change(state, {"temperature": temperature}, at)
-
-
 async def test_an_engine_that_fails_is_closed_and_replaced_and_its_late_words_are_dropped() -> None:
     async with house() as at:
         first = await at.talking(Ear())
@@ -332,9 +443,12 @@ async def test_an_engine_that_cannot_be_opened_is_tried_again_and_in_the_end_it_
             hand.refuse = error
 
         at.hands.prepare = prepare
+        at.driver.jitter = lambda: 1.0
         at.join(ear)
         at.driver.receive(stimuli.Type(text="Hi"))
-        await quiet()
+        await asyncio.sleep(1.4)
+        assert (len(at.hands.made), at.status()) == (RETRIES, Status.PROCESSING)
+        await asyncio.sleep(0.2)
         assert len(at.hands.made) == RETRIES + 1
         assert all(hand.closed for hand in at.hands.made)
         assert ear.types[-1] == "error.raised"
@@ -347,8 +461,58 @@ async def test_an_engine_that_cannot_be_made_is_an_engine_that_failed() -> None:
         at.hands.fails = MissingExtra("local", "The local engine")
         at.join(ear)
         await quiet()
-        assert ear.types.count("engine.lost") == RETRIES + 1
+        assert (ear.types.count("engine.lost"), ear.types[-1]) == (1, "error.raised")
+        await asyncio.sleep(3_600.0)
+        assert ear.types.count("engine.lost") == 1, "it would fail in the same way"
         assert at.status() is Status.ERROR
+
+
+async def test_an_outage_is_waited_out_and_what_is_owed_is_answered() -> None:
+    async with house() as at:
+        ear, tried = Ear(), list[float]()
+        clock = asyncio.get_running_loop().time
+
+        def prepare(hand: Hand) -> None:
+            tried.append(clock())
+            hand.refuse = EngineLost()
+
+        at.hands.prepare = prepare
+        at.driver.jitter = lambda: 1.0
+        began = clock()
+        at.join(ear)
+        at.driver.receive(stimuli.Type(text="Hi"))
+        await asyncio.sleep(125.0)
+        assert [round(at - began, 1) for at in tried] == [
+            *(0.0, 0.0, 0.5, 1.5),
+            *(3.5, 7.5, 15.5, 31.5, 61.5, 91.5, 121.5),
+        ]
+        assert ear.types.count("error.raised") == 1
+        at.hands.prepare = lambda hand: None
+        await asyncio.sleep(30.0)
+        at.hands.last.give(ports.Ready())
+        await quiet()
+        assert at.hands.last.asked == ["Ask Hi"]
+        assert at.status() is Status.PROCESSING
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_no_link_is_tried_while_nobody_is_there(leaves: bool) -> None:
+    async with house(grace=1_000.0) as at:
+
+        def prepare(hand: Hand) -> None:
+            hand.refuse = EngineLost()
+
+        at.hands.prepare = prepare
+        number = at.join(Ear())
+        await asyncio.sleep(100.0)
+        if leaves:
+            await at.driver.commit(
+                at.driver.receive(stimuli.Leave(attachment=number, reason="left"))
+            )
+        tried, told = len(at.hands.made), len(await at.journal())
+        await asyncio.sleep(500.0)
+        assert (len(at.hands.made) == tried) is leaves
+        assert len(await at.journal()) == told, "the journal does not grow with an outage"
 
 
 async def test_an_engine_that_hangs_up_has_failed() -> None:
@@ -357,18 +521,6 @@ async def test_an_engine_that_hangs_up_has_failed() -> None:
         hand.hang_up()
         await quiet()
         assert hand.closed and len(at.hands.made) == 2
-
-
-@pytest.mark.parametrize("hangs", [3_600.0, -1.0])
-async def test_an_engine_that_does_not_close_does_not_keep_the_session(hangs: float) -> None:
-    async with house() as at:
-        hand = await at.talking(Ear())
-        hand.hangs = hangs
-        begun = at.clock.monotonic()
-        at.driver.stop()
-        await at.stopped()
-        assert at.clock.monotonic() - begun < 4.0
-        assert hand.closed
 
 
 async def test_partial_transcripts_and_the_status_are_told_and_not_kept() -> None:
@@ -402,220 +554,6 @@ async def test_partial_transcripts_and_the_status_are_told_and_not_kept() -> Non
             "speech.ended",
             "message.added",
         ]
-
-
-# ------------------------------------------------------------------------------------------------------------------ playback
-
-
-def scripted(*steps: Step) -> tuple[Script, Callable[[bool], ports.Engine]]:
-    """A script, and what makes its engines."""
-    script = Script(*steps)
-    return script, lambda voice: script.engine()
-
-
-async def test_a_reply_is_spoken_at_the_speed_of_time_and_ends_when_it_was_played() -> None:
-    script, make = scripted(Step(hear="Hi", say=["Hello there.", "How are you?"]))
-    async with house(make_engine=make) as at:
-        ear = Ear()
-        at.join(ear)
-        at.driver.receive(stimuli.Type(text="Hi"))
-        # A square wave of 0.05 s a character, 24 characters; a tenth of a second of it is sent ahead.
-        whole = voice("Hello there.", 16_000) + voice("How are you?", 16_000)
-        await asyncio.sleep(1.0)
-        assert len(whole) * 0.8 < sum(len(pcm) for _, _, pcm in ear.frames) < len(whole)
-        await asyncio.sleep(0.2)
-        assert b"".join(pcm for _, _, pcm in ear.frames) == whole
-        assert at.status() is Status.SPEAKING
-        at.driver.receive(stimuli.Mark(reply=1, seconds=1.2, done=True))
-        await at.driver.commit()
-        assert ear.types[-2:] == ["reply.ended", "message.added"]
-        script.check()
-
-
-async def test_a_reply_is_held_and_goes_on_where_it_was_heard_when_somebody_comes_back() -> None:
-    _, make = scripted(Step(hear="Hi", say=["Hello there.", "How are you?"]))
-    async with house(make_engine=make) as at:
-        ear = Ear()
-        number = at.join(ear)
-        at.driver.receive(stimuli.Type(text="Hi"))
-        await asyncio.sleep(0.5)
-        at.driver.receive(stimuli.Leave(attachment=number, reason="lost"))
-        await at.driver.commit()
-        assert ear.let_go == ["lost"]
-        sent = len(ear.frames)
-        await asyncio.sleep(5.0)
-        assert (len(ear.frames), at.turn()) == (sent, Turn.HELD)
-        back = Ear()
-        at.join(back, heard=(1, 0.3))
-        await asyncio.sleep(2.0)
-        whole = voice("Hello there.", 16_000) + voice("How are you?", 16_000)
-        offset = back.frames[0][1]
-        assert offset == 0.3 * 16_000
-        assert b"".join(pcm for _, _, pcm in back.frames) == whole[2 * offset :]
-
-
-async def test_a_cut_sends_not_one_frame_more() -> None:
-    _, make = scripted(Step(hear="Hi", say=["Hello there, it is good to see you."]))
-    async with house(make_engine=make) as at:
-        ear = Ear()
-        at.join(ear)
-        at.driver.receive(stimuli.Type(text="Hi"))
-        await asyncio.sleep(0.5)
-        sent = len(ear.frames)
-        assert sent > 0
-        at.driver.receive(stimuli.Stop(heard=0.4))
-        assert ear.hushed == [1], "at once, and before the commit"
-        await asyncio.sleep(1.0)
-        assert len(ear.frames) == sent
-        assert ear.types[-2:] == ["reply.cut", "message.added"]
-
-
-async def test_only_those_who_are_spoken_to_hear_the_reply() -> None:
-    _, make = scripted(Step(hear="Hi", say=["Hello."]))
-    async with house(make_engine=make) as at:
-        reader, listener, controller = Ear(), Ear(), Ear()
-        at.join(reader, "desk", role="observer", voice=False)
-        at.join(listener, "room", role="observer")
-        at.join(controller)
-        at.driver.receive(stimuli.Type(text="Hi"))
-        await asyncio.sleep(1.0)
-        assert reader.frames == []
-        assert len(listener.frames) == len(controller.frames) > 0
-
-
-async def test_who_does_not_mark_has_heard_the_reply_a_while_after_it_was_sent() -> None:
-    _, make = scripted(Step(hear="Hi", say=["Hello."]))
-    async with house(make_engine=make) as at:
-        ear = Ear()
-        at.join(ear)
-        at.driver.receive(stimuli.Type(text="Hi"))
-        await asyncio.sleep(1.5)
-        assert at.turn() is Turn.SPEAKING
-        await asyncio.sleep(1.5)
-        assert ear.types[-2:] == ["reply.ended", "message.added"]
-
-
-async def test_who_still_marks_is_still_listening() -> None:
-    _, make = scripted(Step(hear="Hi", say=["Hello."]))
-    async with house(make_engine=make) as at:
-        at.join(Ear())
-        at.driver.receive(stimuli.Type(text="Hi"))
-        for _ in range(20):
-            await asyncio.sleep(0.25)
-            at.driver.receive(stimuli.Mark(reply=1, seconds=0.1))
-        assert at.turn() is Turn.SPEAKING
-        await asyncio.sleep(5.0)
-        assert at.turn() is Turn.IDLE
-
-
-async def test_over_a_dead_connection_nobody_has_heard_anything() -> None:
-    _, make = scripted(Step(hear="Hi", say=["Hello."]))
-    async with house(make_engine=make) as at:
-        number = at.join(Ear())
-        at.driver.there = at.clock.monotonic()
-        at.driver.receive(stimuli.Type(text="Hi"))
-        await asyncio.sleep(9.0)
-        assert at.turn() is Turn.SPEAKING
-        at.driver.receive(stimuli.Leave(attachment=number, reason="lost"))
-        await asyncio.sleep(9.0)
-        assert at.turn() is Turn.HELD
-
-
-async def test_who_was_there_after_the_last_frame_has_heard_it() -> None:
-    _, make = scripted(Step(hear="Hi", say=["Hello."]))
-    async with house(make_engine=make) as at:
-        at.join(Ear())
-        at.driver.there = at.clock.monotonic()
-        at.driver.receive(stimuli.Type(text="Hi"))
-        await asyncio.sleep(2.0)
-        at.driver.there = at.clock.monotonic()
-        await asyncio.sleep(3.0)
-        assert at.turn() is Turn.IDLE
-
-
-async def test_coming_back_just_after_the_last_frame_the_reply_is_not_taken_for_heard() -> None:
-    _, make = scripted(Step(hear="Hi", say=["Hello there, it is good to see you."]))
-    async with house(make_engine=make) as at:
-        number = at.join(Ear())
-        at.driver.receive(stimuli.Type(text="Hi"))
-        await asyncio.sleep(2.2)
-        at.driver.receive(stimuli.Leave(attachment=number, reason="lost"))
-        back = Ear()
-        at.join(back, heard=(1, 0.2))
-        await asyncio.sleep(1.0)
-        assert at.turn() is Turn.SPEAKING
-        await asyncio.sleep(5.0)
-        assert back.types[-2:] == ["reply.ended", "message.added"]
-
-
-async def test_a_reply_of_which_all_was_heard_ends_without_another_word() -> None:
-    _, make = scripted(Step(hear="Hi", say=["Hello."]))
-    async with house(make_engine=make) as at:
-        at.join(Ear())
-        at.driver.receive(stimuli.Type(text="Hi"))
-        await asyncio.sleep(1.0)
-        await at.restart()
-        back = Ear()
-        at.join(back, heard=(1, len(voice("Hello.", 16_000)) / 32_000))
-        await asyncio.sleep(0.1)
-        assert back.types[-3:] == ["engine.ready", "reply.ended", "message.added"]
-        assert back.frames == []
-
-
-async def test_after_a_crash_the_words_that_were_heard_are_found_before_anybody_can_cut_them() -> (
-    None
-):
-    async with house() as at:
-        hand = await at.talking(Ear())
-        at.driver.receive(stimuli.Type(text="Hi"))
-        await quiet()
-        hand.give(ports.Segment(turn=1, text="One two three.", last=True))
-        await quiet()
-        await at.restart()
-        at.join(Ear(), heard=(1, 0.9))
-        finding = asyncio.create_task(at.driver.find_place())
-        await quiet()
-        at.hands.last.give(ports.Ready())
-        await quiet()
-        assert not finding.done()
-        audio = at.hands.last.audio
-        assert audio is not None
-        audio.play(1, 0, SECOND, True)
-        await finding
-        at.driver.receive(stimuli.Stop())
-        (message,) = [m for m in at.driver.core.state.recent if m.role == "agent"]
-        assert (message.text, message.said) == ("One two", "One two three.")
-
-
-async def test_an_engine_that_does_not_find_the_words_is_not_waited_for_for_long() -> None:
-    async with house() as at:
-        hand = await at.talking(Ear())
-        at.driver.receive(stimuli.Type(text="Hi"))
-        await quiet()
-        hand.give(ports.Segment(turn=1, text="One two three.", last=True))
-        await quiet()
-        await at.restart()
-        at.join(Ear(), heard=(1, 0.9))
-        began = at.clock.monotonic()
-        await at.driver.find_place()
-        assert at.clock.monotonic() - began == pytest.approx(PLACE_SECONDS)
-
-
-async def test_audio_of_no_link_and_of_no_reply_goes_nowhere() -> None:
-    async with house() as at:
-        ear = Ear()
-        hand = await at.talking(ear)
-        assert hand.audio is not None
-        hand.audio.play(1, 0, SECOND, True)
-        hand.audio.relay(b"\1\0")
-        assert (hand.audio.queued(), ear.frames) == (0.0, [(0, 0, b"\1\0")])
-        hand.audio.stop()
-        audio = hand.audio
-        hand.hang_up()
-        at.driver.receive(stimuli.End())
-        await at.stopped()
-        audio.play(1, 0, SECOND, True)
-        assert len(ear.frames) == 1
 
 
 # -------------------------------------------------------------------------------------------------------------------- timers
@@ -685,6 +623,36 @@ async def test_an_alarm_of_next_week_is_looked_at_every_day() -> None:
         assert hand.asked == ["Ring"]
 
 
+@pytest.mark.parametrize("how", ["parked", "stopped", "lost"])
+async def test_an_alarm_that_is_due_while_the_session_goes_is_left_to_the_next_host(
+    how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", "tenuto.session")
+    async with house() as at:
+        hand = await at.talking(Ear())
+        due = at.driver.now() + 5.0
+        hand.give(ports.AlarmWanted(turn=1, due=due, text="tea"))
+        await at.driver.commit()
+        await quiet()
+        at.driver.receive(stimuli.Leave(attachment=1, reason="lost"))
+        await at.driver.commit()
+        at.store.open.clear()
+        at.driver.receive(stimuli.Park() if how == "parked" else stimuli.Remember(content="x"))
+        await quiet()
+        if how == "stopped":
+            at.driver.stop()
+        elif how == "lost":
+            at.driver.lose(LeaseLost())
+        await asyncio.sleep(60.0)
+        assert sum(message.startswith("Due") for message in caplog.messages) <= 1, (
+            "it does not spin"
+        )
+        at.store.open.set()
+        await at.stopped()
+        head = await at.store.head("s")
+        assert head is not None and (head.due == due or how == "stopped")
+
+
 # ------------------------------------------------------------------------------------------------------------------- the end
 
 
@@ -697,6 +665,52 @@ async def test_what_is_pending_is_committed_before_a_driver_stops() -> None:
         await at.stopped()
         assert (ear.types[-1], ear.let_go) == ("memory.added", ["draining"])
         assert at.driver.durable == at.driver.core.state.position
+
+
+async def test_what_comes_during_an_append_is_committed_before_a_driver_stops() -> None:
+    async with house() as at:
+        await at.driver.commit()
+        at.store.open.clear()
+        at.driver.receive(stimuli.Remember(content="one"))
+        await quiet()
+        at.driver.stop()
+        at.driver.receive(stimuli.Remember(content="two"))
+        last = at.driver.commit()
+        at.store.open.set()
+        await at.stopped()
+        assert await last == at.driver.durable == at.driver.core.state.position
+        assert (await at.folded()).memory.count == 2
+
+
+async def test_what_comes_while_the_link_of_a_stopped_driver_is_closed_is_not_acknowledged() -> (
+    None
+):
+    async with house() as at:
+        hand = await at.talking(Ear())
+        hand.hangs = 1.0
+        at.driver.stop()
+        await quiet()
+        assert hand.closed
+        at.driver.receive(stimuli.Remember(content="too late"))
+        with pytest.raises(LeaseLost):
+            await at.driver.commit()
+        await at.stopped()
+        assert (await at.folded()).memory.count == 0
+
+
+async def test_after_the_end_no_timer_is_left(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "tenuto.session")
+    async with house(grace=5.0) as at:
+        hand = await at.talking(Ear())
+        hand.give(ports.AlarmWanted(turn=1, due=at.driver.now() + 9.0, text="tea"))
+        at.driver.receive(stimuli.Inject(role="user", text="one"))
+        at.driver.receive(stimuli.Leave(attachment=1, reason="lost"))
+        await at.driver.commit()
+        at.driver.stop()
+        await at.stopped()
+        before = (at.driver.core.state.position, len(hand.requests), list(caplog.messages))
+        await asyncio.sleep(60.0)
+        assert (at.driver.core.state.position, len(hand.requests), caplog.messages) == before
 
 
 async def test_after_the_end_it_is_said_to_have_ended() -> None:
@@ -841,7 +855,7 @@ async def test_speech_that_was_given_up_is_not_asked_for_later() -> None:
         ear = await spoken_to(at, asked)
         at.hands.fails = TenutoError("none")
         at.hands.last.give(ports.Failed(reason="gone"))
-        await quiet()
+        await asyncio.sleep(1.6)
         assert ear.types[-1] == "error.raised"
         at.hands.fails = None
         at.driver.receive(stimuli.Type(text="Hi", client="tab"))
@@ -850,20 +864,6 @@ async def test_speech_that_was_given_up_is_not_asked_for_later() -> None:
         await quiet()
         at.driver.microphone.hear(frame(320), 16_000)
         assert (asked, len(at.hands.last.heard)) == ([], 1)
-
-
-async def test_a_link_that_is_lost_is_asked_nothing() -> None:
-    async with house() as at:
-        hand = await at.talking(Ear())
-        at.store.open.clear()
-        at.driver.receive(stimuli.Type(text="Hi", client="tab"))
-        hand.give(ports.Failed(reason="gone"))
-        await quiet()
-        at.store.open.set()
-        await quiet()
-        at.hands.last.give(ports.Ready())
-        await quiet()
-        assert (hand.asked, at.hands.last.asked) == ([], ["Ask Hi"])
 
 
 # ------------------------------------------------------------------------------------------------- what the engine is told
@@ -938,7 +938,7 @@ async def test_partial_transcripts_are_shown_as_they_may_be_stored() -> None:
     async with house() as at:
         ear, reader = Ear(), Blackout()
         hand = await at.talking(ear)
-        at.driver.core.reader = reader
+        at.driver.core.scribe.reader = reader
         hand.give(ports.Partial(text="call 555"))
         await quiet()
         change = e.ConfigChanged(at=at.driver.now(), version=1, changes={"redaction": "mask"})
@@ -952,120 +952,3 @@ async def test_partial_transcripts_are_shown_as_they_may_be_stored() -> None:
         await quiet()
         shown = [body["text"] for kind, body in ear.told if kind == "partial"]
         assert shown == ["call 555", "call ###", "call"], "a number that is not over is not shown"
-
-
-# ------------------------------------------------------------------------------------------------------ older than the window
-
-
-def say(at: House, *texts: str) -> None:
-    for text in texts:
-        at.driver.receive(stimuli.Inject(role="user", text=text))
-
-
-async def resumed(at: House, policy: str = "all") -> list[str]:
-    """A long conversation `old` that was resumed after another. Returns what was said in it."""
-    change = e.ConfigChanged(at=at.driver.now(), version=1, changes={"context_policy": policy})
-    at.driver.receive(stimuli.Decide(rules=(lambda state, moment: [change],)))
-    at.join(Ear(), voice=False, opens=False)
-    at.driver.receive(stimuli.StartConversation(conversation="old"))
-    old = [f"old {number}" for number in range(60)]
-    say(at, *old)
-    at.driver.receive(stimuli.StartConversation(conversation="new"))
-    say(at, *(f"new {number}" for number in range(60)))
-    at.driver.receive(stimuli.StartConversation(conversation="old", resume=True))
-    await at.driver.commit()
-    return old
-
-
-def texts(context: ports.Context | None) -> list[str]:
-    assert context is not None
-    return [m.text for m in context.messages]
-
-
-async def test_an_engine_is_told_what_the_state_does_not_keep_and_it_is_read_once() -> None:
-    async with house() as at:
-        old = await resumed(at)
-        reads = at.store.reads
-        at.driver.receive(stimuli.Type(text="Hi"))
-        await quiet()
-        hand = at.hands.last
-        assert texts(hand.context) == [*old, "Hi"]
-        hand.give(ports.Ready())
-        await quiet()
-        for number in range(3):
-            at.driver.receive(stimuli.Type(text=f"more {number}"))
-            await quiet()
-        last = [request for request in hand.requests if isinstance(request, ports.Ask)][-1]
-        assert texts(last.context) == [*old, "Hi", "more 0", "more 1", "more 2"]
-        assert last.context.older is None
-        assert at.store.reads == reads + 1
-
-
-async def test_while_it_is_read_everything_else_goes_on() -> None:
-    async with house() as at:
-        at.join(Ear(), voice=False)
-        at.driver.receive(stimuli.Connect())
-        await quiet()
-        hand = at.hands.last
-        hand.give(ports.Ready())
-        await quiet()
-        old = await resumed(at)
-        await asyncio.sleep(1.0)
-        before = len(hand.requests)
-        at.store.shelf.clear()
-        say(at, "one")
-        position = at.driver.receive(stimuli.Type(text="Hi"))
-        at.driver.receive(stimuli.StartConversation(conversation="third"))
-        at.driver.receive(stimuli.StartConversation(conversation="old", resume=True))
-        at.driver.receive(stimuli.Type(text="Ho"))
-        assert await at.driver.commit(position) == position, "what is said is durable meanwhile"
-        await quiet()
-        at.store.shelf.set()
-        await quiet()
-        assert hand.asked[before:][-2:] == ["Configure", "Ask Ho"]
-        assert texts(hand.requests[-1].context)[-3:] == ["one", "Hi", "Ho"]  # type: ignore[union-attr]
-        assert texts(hand.requests[-1].context)[:60] == old  # type: ignore[union-attr]
-
-
-async def test_a_store_that_cannot_be_read_does_not_keep_anybody_from_an_answer() -> None:
-    async with house() as at:
-        await resumed(at)
-        at.store.unreadable = StoreUnavailable()
-        at.driver.receive(stimuli.Type(text="Hi"))
-        await quiet()
-        hand = at.hands.last
-        assert texts(hand.context) == ["Hi"]
-        hand.give(ports.Ready())
-        await quiet()
-        at.driver.receive(stimuli.Type(text="Ho"))
-        await quiet()
-        assert hand.asked == ["Ask Hi", "Cancel", "Ask Hi Ho"]
-        at.store.unreadable = None
-        at.driver.receive(stimuli.Type(text="Hu"))
-        await quiet()
-        assert len(texts(hand.requests[-1].context)) == 63  # type: ignore[union-attr]
-
-
-async def test_what_is_cancelled_while_it_is_read_for_is_never_asked() -> None:
-    async with house() as at:
-        await resumed(at)
-        at.driver.receive(stimuli.Connect())
-        await quiet()
-        hand = at.hands.last
-        hand.give(ports.Ready())
-        await quiet()
-        at.driver.receive(stimuli.StartConversation(conversation="new", resume=True))
-        await quiet()
-        at.store.shelf.clear()
-        at.driver.receive(stimuli.StartConversation(conversation="old", resume=True))
-        at.driver.receive(stimuli.Type(text="Hi"))
-        await quiet()
-        at.driver.receive(stimuli.Stop())
-        await quiet()
-        at.store.shelf.set()
-        await quiet()
-        assert [name for name in hand.asked if name.startswith("Ask")] == []
-        assert "Cancel" in hand.asked
-        at.store.shelf.clear()
-        at.driver.receive(stimuli.StartConversation(conversation="new", resume=True))
-        await quiet()

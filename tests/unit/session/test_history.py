@@ -167,3 +167,16 @@ def test_no_message_at_all_is_no_page() -> None:
     for limit in (0, -1):
         with pytest.raises(InvalidInput, match="1 or more"):
             history.need_limit(limit)
+
+
+def test_a_free_name_is_one_that_no_conversation_has() -> None:
+    state = State()
+    apply(state, e.SessionCreated(at=1.0, session="s", tenant="t", user="u", epoch="0" * 16))
+    names = []
+    for taken in ("", "c3", "d"):
+        names.append(taken or history.free_name(state))
+        apply(state, e.ConversationStarted(at=1.0, conversation=names[-1]))
+        apply(state, e.ConversationEnded(at=1.0, conversation=names[-1], reason="user"))
+    assert (names[0], history.free_name(state)) == ("c1", "c4")
+    apply(state, e.ConversationStarted(at=1.0, conversation="c5"))
+    assert history.free_name(state) == "c6", "`c5` is taken"

@@ -9,9 +9,11 @@ import pytest
 
 from tenuto import events as e
 from tenuto.errors import IllegalEvent, InvalidConfig, InvalidInput, TooMuch
-from tenuto.session import fold, stimuli
 from tenuto.session import injecting as module
+from tenuto.session import stimuli
 from tenuto.session.archive import Archive
+from tenuto.session.conversation_fold import WINDOW
+from tenuto.session.fold import apply
 from tenuto.session.injecting import MOST, Injecting, parse, parse_context
 from tenuto.session.ports import Message
 from tests.unit.session.house import House, Papers, house, quiet
@@ -62,10 +64,10 @@ async def test_a_record_that_grows_is_put_in_as_it_grows() -> None:
 
 async def test_what_was_said_long_ago_is_known_too() -> None:
     async with talking() as (injecting, at, _):
-        record = [("user", f"number {n}") for n in range(fold.WINDOW * 2)]
+        record = [("user", f"number {n}") for n in range(WINDOW * 2)]
         assert await injecting.put(record) == len(record)
         assert await injecting.put(record) == 0
-        say(at, *(f"later {n}" for n in range(fold.WINDOW + 5)))
+        say(at, *(f"later {n}" for n in range(WINDOW + 5)))
         assert await injecting.put(record) == 0
         assert injecting.put_now([*record, ("user", "later 50"), ("user", "new")]) == 1
         assert texts(at)[-1] == "new"
@@ -77,7 +79,7 @@ async def test_recent_messages_are_enough_for_an_update_in_passing() -> None:
         assert injecting.put_now(RECORD[-2:]) == 0
         assert papers.reads == 0
         assert injecting.put_now([]) == 0
-        say(at, *(f"later {n}" for n in range(fold.WINDOW)))
+        say(at, *(f"later {n}" for n in range(WINDOW)))
         assert injecting.put_now([("user", "new")]) == 1
 
 
@@ -94,7 +96,7 @@ async def test_of_a_reply_that_was_cut_all_of_it_is_known() -> None:
             conversation="main",
             reply=1,
         )
-        fold.apply(state, said)
+        apply(state, said)
         assert injecting.put_now([("agent", "One two three."), ("user", "Go on.")]) == 1
         assert texts(at) == ["One", "Go on."]
 

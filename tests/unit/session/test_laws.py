@@ -13,8 +13,17 @@ from hypothesis import strategies as st
 
 from tenuto import events as e
 from tenuto.errors import IllegalEvent
-from tenuto.session import context, effects, fold, history, memory, ports, stimuli
-from tenuto.session import core as c
+from tenuto.session import (
+    context,
+    effects,
+    fold,
+    history,
+    linking,
+    memory,
+    ports,
+    replying,
+    stimuli,
+)
 from tenuto.session.state import Life, Link, Turn
 from tests.unit.session.world import GREETING, MOVES, OFTEN, Move, World, is_settled
 
@@ -318,7 +327,10 @@ def somebody_is_answered(world: World) -> None:
     state, making = world.state, None
     if world.provider is not None and world.provider.making is not None:
         making = world.provider.making.turn
-    if state.life is Life.LIVE and world.core.link is not Link.FAILED:
+    waits = world.core.link is Link.WAITING
+    if waits or (world.core.link is Link.FAILED and world.core.scribe.talks):
+        assert world.tries, "an engine is needed, and nobody tries it"
+    elif state.life is Life.LIVE and world.core.link is not Link.FAILED:
         if state.paused:
             assert world.provider is None and world.core.link is Link.CLOSED, "a pause that bills"
         elif state.turn is Turn.THINKING:
@@ -432,15 +444,23 @@ def test_a_handler_that_stops_half_way_is_caught(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_cut_that_keeps_the_whole_text_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(c, "heard_text", lambda segments, ends, heard: " ".join(segments))
+    monkeypatch.setattr(replying, "heard_text", lambda segments, ends, heard: " ".join(segments))
     with pytest.raises(AssertionError, match="eleven"):
         heard_is_not_said(World().play([*CUT, ("type", 0)]))
 
 
 def test_a_cut_that_keeps_nothing_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(c, "heard_text", lambda segments, ends, heard: "")
+    monkeypatch.setattr(replying, "heard_text", lambda segments, ends, heard: "")
     with pytest.raises(AssertionError):
         heard_is_not_said(World().play([*CUT, ("type", 0)]))
+
+
+def test_a_lost_link_that_nobody_tries_again_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost: list[Move] = [("join", 1), *(("fail", 0), ("retry", 0)) * 4, ("fail", 0)]
+    somebody_is_answered(World().play(lost))
+    monkeypatch.setattr(linking.Linking, "wait", lambda self: None)
+    with pytest.raises(AssertionError, match="nobody tries it"):
+        somebody_is_answered(World().play(lost))
 
 
 def test_a_context_that_tells_what_was_not_heard_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

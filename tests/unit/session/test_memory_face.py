@@ -103,7 +103,7 @@ async def test_what_outlives_a_session(mode: Any, left: list[str]) -> None:
                 turn = session.driver.core.state.turns
                 fact = ports.Learned(turn=turn, content="Small talk.", importance=0.2)
                 core = session.driver.core
-                session.driver.receive(stimuli.FromEngine(link=core.link_number, event=fact))
+                session.driver.receive(stimuli.FromEngine(link=core.linking.number, event=fact))
                 assert len(contents(session)) == 2
         again = await tenuto.load_session(session.session_id)
         assert contents(again) == left

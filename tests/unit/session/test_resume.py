@@ -3,7 +3,8 @@
 import pytest
 
 from tenuto import events as e
-from tenuto.session.fold import Client, State, apply
+from tenuto.session.client_fold import Client
+from tenuto.session.fold import State, apply
 from tenuto.session.resume import (
     LOST_ANSWER,
     MOST_REPLAYED,

@@ -115,6 +115,15 @@ def test_a_field_that_is_not_known_goes_along() -> None:
     assert adopted.body == b'{"type":"note.added","at":1.5,"colour":"red","user":"new"}'
 
 
+def test_a_copy_knows_its_clients_and_none_of_their_tokens() -> None:
+    attached = e.AttachmentAttached(
+        at=1.0, attachment=1, role="controller", client="tab", transport="x", token="a", shown="b"
+    )
+    (row,) = rows.to_rows(0, [attached])
+    adopted = transfer.adopt(row, session="s2", tenant="t2", epoch="", users={})
+    assert rows.to_event(adopted) == msgspec.structs.replace(attached, token="", shown="")
+
+
 DEEP = b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
 
 

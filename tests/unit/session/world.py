@@ -14,6 +14,7 @@ from tenuto.errors import TenutoError
 from tenuto.session import config, effects, fold, ports, stimuli
 from tenuto.session import core as c
 from tenuto.session.effects import Durable, Reflex
+from tenuto.session.linking import LONGEST_WAIT
 from tenuto.session.player import Player
 from tenuto.session.state import Life, Link, Turn
 
@@ -73,12 +74,14 @@ class World:
     def __init__(self, capabilities: ports.Capabilities = CAPABILITIES) -> None:
         self.now = 1_000.0
         self.core = c.SessionCore(fold.State(), capabilities)
-        self.player = Player(RATE, self.core)
+        self.player = Player(RATE, self.core.replying)
         self.provider: Provider | None = None
         self.journal: list[e.Event] = []
         self.steps: list[Step] = []
         self.stopped = False
         """Whether the program closed the link, and nobody has wanted one since."""
+        self.tries = False
+        """Whether another link is going to be tried."""
         self.opened = 0
         """The number of the newest link of this process."""
         self.commands = 0
@@ -128,14 +131,14 @@ class World:
         for event in self.journal:
             fold.apply(state, event)
         self.core = c.SessionCore(state, self.core.capabilities)
-        self.player = Player(RATE, self.core)
-        self.provider, self.opened = None, 0
+        self.player = Player(RATE, self.core.replying)
+        self.provider, self.tries, self.opened = None, False, 0
         self.receive(stimuli.Restore(host="h", fence=len(self.steps)))
 
     def _beside(self) -> object:
         core, playback = self.core, self.core.playback
         ledger = playback and (playback.reply, *playback.ends, playback.sent, playback.marked)
-        return core.link, core.link_number, core.link_speaks, core.mic, ledger
+        return core.link, core.linking.number, core.linking.speaks, core.hearing.mic, ledger
 
     def carry_out(self, effect: effects.Effect) -> None:
         """Do what the core wants done, and fail if it makes no sense."""
@@ -154,9 +157,12 @@ class World:
                 assert number > self.opened, "a link is used again"
                 assert not self.state.paused, "opens a link while it is paused"
                 self.opened, self.provider = number, Provider(number, voice)
-                self.stopped = False
+                self.stopped = self.tries = False
+            case effects.RetryLater(seconds=seconds):
+                assert 0.0 < seconds <= LONGEST_WAIT, "tries too soon, or too late"
+                self.tries = True
             case effects.CloseEngine():
-                self.provider = None
+                self.provider, self.tries = None, False
             case effects.Refresh():
                 assert provider is not None, "tells when there is no link"
             case effects.Resume(reply=number, heard=heard):
@@ -287,6 +293,10 @@ class World:
 
     def connect(self, n: int) -> None:
         self.receive(stimuli.Disconnect() if n % 3 == 0 else stimuli.Connect())
+
+    def retry(self, n: int) -> None:
+        self.tries = False
+        self.receive(stimuli.Retry())
 
     def pause(self, n: int) -> None:
         cause = self.cause()
@@ -469,6 +479,7 @@ MOVES: dict[str, Callable[[World, int], None]] = {
     "played": World.played,
     "ready": World.ready,
     "remember": World.remember,
+    "retry": World.retry,
     "revive": World.revive,
     "revoke": World.revoke,
     "speak": World.speak,
