@@ -190,7 +190,7 @@ def _is_meant(text: str, tokens: list[_Token], first: int, at: int, last: int) -
     if before in _NAMING:
         return name not in _STATES
     if tokens[at + 1][0].partition(".")[0] in _MAIL:
-        return not common or name in _ROLES or before in _NAMING
+        return not common or name in _ROLES
     if not common or name not in _ROLES or len(tokens) > _MOST_TOKENS:
         return not common
     around = [word for word, _, _ in (*tokens[:first], *tokens[last + 1 :])]

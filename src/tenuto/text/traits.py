@@ -216,9 +216,12 @@ _DOING = frozenset(
 _SAYING_HOW = frozenset(
     "able allergic available bad best better big bit busy different easy else enough excited favorite favourite far fast "
     "full glad half happy hard high important kind large like little long low main name near new old own possible problem "
-    "question ready real sad short simple slow small somehow type sort way well whole worst wrong young".split()
+    "question ready real sad short simple slow small somehow type sort way well whole worst wrong young bigger easier faster "
+    "harder higher larger longer lower newer older shorter simpler slower smaller younger".split()
 )
-_NAMED = re.compile(r"\b(?:name is|name's|call me|called)\s+[^\W_]+")
+_NAMED = re.compile(
+    r"\b(?:name (?:is|was)(?:n't)?|name's|call me|called)(?:\s+(?:not|no longer))?\s+[^\W_]+"
+)
 _NO_TOPIC = FUNCTION | FILLERS | _TIMES | _DOING | _SAYING_HOW | _CAREFUL | _CASUAL
 _LONGEST_TOPIC = 3
 _CANDIDATES = 60

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tenuto.text.traits import MAX_MEASURED, MAX_TOPICS, Traits, measure
+from tenuto.text.traits import MAX_MEASURED, MAX_TOPICS, Traits, measure, warm
 from tests.unit.text.fresh import fresh
 
 FORMAL = "I would like to inquire about the status of my recent order, please."
@@ -32,6 +32,10 @@ CASUAL = "hey dude, gimme that stuff, it's super awesome lol"
         ("one two three four five", []),
         ("it was 1234 or 5678", []),
         ("hello", []),
+        ("I no longer live in Rome", ["rome"]),
+        ("I don't like jazz any longer", ["jazz"]),
+        ("my name isn't Bob", []),
+        ("my name is not Bob", []),
         ("", []),
         ("Ich interessiere mich sehr für Quantenphysik und Musik", []),
     ],
@@ -110,6 +114,12 @@ def test_everything_is_in_its_range(text: str) -> None:
     for value in (traits.formality, traits.technical, traits.sentiment):
         assert value is None or value == round(value, 3)
     assert measure(text) == traits
+
+
+def test_to_warm_up_changes_nothing() -> None:
+    cold = measure(FORMAL)
+    warm()
+    assert measure(FORMAL) == cold
 
 
 @pytest.mark.parametrize(

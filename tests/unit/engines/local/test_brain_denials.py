@@ -189,6 +189,135 @@ def test_a_denial_of_what_nobody_knows_changes_nothing_and_is_no_lie(text: str) 
 @pytest.mark.parametrize(
     "text",
     [
+        '"I live in Berlin" is a great song',
+        '"I am Zoe", she said',
+        '"I am a rock" is a song',
+        "I live in Oslo, don't I?",
+        "I live in Oslo, right?",
+        "My name is Zoe?",
+        "My name is Batman. Just kidding.",
+        "I am Zoe and this is a joke",
+        "I am Bob. Not!",
+        "who told you that I like golf",
+        "why do you think my name is Bob",
+        "I am allergic to nothing",
+        "I like nothing more than chess",
+        "my favorite color is none of your business",
+        "I live in the moment",
+        "I live in your head",
+        "I work at night",
+        "I like you not",
+        "I like it here",
+        "I hate to say it",
+        "I love to hate it",
+        "I prefer not to say",
+        "I like not having to work",
+        "I like that I am not alone",
+        "my job is boring",
+        "my place is a mess",
+        "my age is a secret",
+        "I no longer like golf",
+        "I might be called Zoe",
+        "He said my name is Dave",
+        "If I lived in Oslo I would be happy",
+    ],
+)
+def test_what_is_no_statement_teaches_nothing_and_takes_nothing(text: str) -> None:
+    talk = Talk()
+    for known in ("my name is Alice", "I live in Rome", "I am a doctor", "I am 30 years old"):
+        talk.say(known)
+    outputs = talk.say(text)
+    assert [o for o in outputs if isinstance(o, Learned | Forgot)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "learned"),
+    [
+        ("I live in Milan, not Rome", {"place": "Milan"}),
+        ("I live in Milan not Rome", {"place": "Milan"}),
+        ("I like tea, not coffee", {"interest:tea": "tea"}),
+        ("I like tea and not coffee", {"interest:tea": "tea"}),
+        ("Alice is not my name, it's Eve", {"name": "Eve"}),
+        ("no I'm not, I'm Tom", {"name": "Tom"}),
+        ("I am not 30 but 31", {"age": "31"}),
+        ("My birthday isn't May 5, it's May 6", {"birthday": "May 6"}),
+        (
+            'I like "Star Wars" and jazz',
+            {"interest:star wars": "Star Wars", "interest:jazz": "jazz"},
+        ),
+        ("my job is teacher", {"job": "teacher"}),
+        ("my age is 40", {"age": "40"}),
+    ],
+)
+def test_what_is_so_instead_is_learned(text: str, learned: dict[str, str]) -> None:
+    talk = Talk()
+    for known in ("my name is Alice", "I live in Rome"):
+        talk.say(known)
+    outputs = talk.say(text)
+    assert {o.key: o.value for o in outputs if isinstance(o, Learned)} == learned
+    assert [o for o in outputs if isinstance(o, Forgot)] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("I was joking", {"place"}),
+        ("I never said that", {"place"}),
+        ("that's not what I said", {"place"}),
+        ("that was a lie", {"place"}),
+        ("not true", {"place"}),
+        ("it is not true that I like tea", {"place"}),
+        ("it's a lie that I live in Rome", {"interest:tea"}),
+        ("I like tea, just not today", {"place", "interest:tea"}),
+        ("I live in Rome, not far from the sea", {"place", "interest:tea"}),
+    ],
+)
+def test_what_is_taken_back_is_what_was_said_last(text: str, left: set[str]) -> None:
+    talk = Talk()
+    talk.say("I live in Rome")
+    talk.say("I like tea")
+    talk.say(text)
+    assert {memory.key for memory in talk.memories} == left
+
+
+@pytest.mark.parametrize("text", ["that's wrong", "not true", "just kidding", "I lied"])
+def test_what_is_wrong_is_what_was_said_last_and_nothing_before_it(text: str) -> None:
+    talk = Talk()
+    talk.say("my name is Alice")
+    talk.say("what is two plus two")
+    assert [o for o in talk.say(text) if isinstance(o, Forgot)] == []
+
+
+def test_whoever_takes_back_several_things_is_asked_which() -> None:
+    talk = Talk()
+    talk.say("I like tea and chess")
+    assert [o for o in talk.say("I lied") if isinstance(o, Forgot)] == []
+
+
+def test_what_is_asked_is_answered_by_what_is_known() -> None:
+    check(
+        """
+        > I live in Rome, don't I?
+        I do not know: you have not told me.
+        > I live in Rome
+        + place = Rome
+        I will remember that you live in Rome.
+        > I live in Oslo?
+        You live in Rome.
+        You told me in turn 2.
+        > who told you that I live in Oslo
+        You live in Rome.
+        You told me in turn 2.
+        > I love my wife
+        + interest:my wife = my wife
+        I will remember that you love your wife.
+        """
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "my internet is not working",
         "I am not sure",
         "I'm not tired",

@@ -15,11 +15,11 @@ from tenuto.engines.local.brain import (
     clock_talk,
     corrections,
     denials,
-    facts,
     guests,
     manner,
     questions,
     smalltalk,
+    statements,
     summary,
 )
 from tenuto.engines.local.brain.arithmetic import arithmetic
@@ -48,14 +48,15 @@ MOST_BREAKS = 10
 
 _REMEMBER: list[Rule] = [
     rule(
-        facts.remembered,
+        statements.remembered,
         (
             r"(?:remember|note(?: down)?|make a note|do not forget|keep in mind|memorize|take a note)"
             r"(?: that)? (?P<v>(?:to|my|the|i|we|our|he|she|it|they|there|a|an) .+)"
         ),
     ),
     rule(
-        facts.remembered, r"(?:remember|note(?: down)?|do not forget|keep in mind) that (?P<v>.+)"
+        statements.remembered,
+        r"(?:remember|note(?: down)?|do not forget|keep in mind) that (?P<v>.+)",
     ),
 ]
 
@@ -166,9 +167,12 @@ def _reply(text: str, situation: Situation) -> Reply:
     parts, cut = _parts(text, situation)
     if not parts:
         return say("I did not hear any words.", "Please say that again.")
-    reply = Reply()
+    reply, begin = Reply(), situation
     known = [part for part in parts if part.taken]
     for part in parts:
+        if reply.effects and corrections.takes_back(part.clause):
+            reply, situation = say(corrections.NOT_NOTED), begin
+            continue
         heard = shown(part.clause.raw[part.clause.words[0].start : part.clause.words[-1].end])
         new = answer_to(part.clause, situation) or snapped(part.clause, situation, answer_to)
         if new is None and known:
@@ -273,11 +277,12 @@ def answer_to(clause: Clause, situation: Situation) -> Reply | None:
             or answered(smalltalk.RULES, reading, situation)
             or clock_talk.clock_talk(reading, situation)
             or arithmetic(reading, situation)
+            or questions.asked(reading, situation)
             or answered(corrections.RULES, reading, situation)
             or denials.denied(reading, situation)
             or answered(_REMEMBER, reading, situation)
             or answered(questions.RULES, reading, situation)
-            or facts.stated(reading, situation)
+            or statements.stated(reading, situation)
         )
         if reply is not None:
             return reply

@@ -7,7 +7,7 @@ that is not clear nothing is changed, and the answer asks."""
 import re
 from collections.abc import Sequence
 
-from tenuto.engines.local.brain.facts import KINDS, Fact, fact, facts_in, learn
+from tenuto.engines.local.brain.facts import KINDS, Fact, fact, learn
 from tenuto.engines.local.brain.names import certain_name, likely_name, spelled
 from tenuto.engines.local.brain.normalise import Clause, readings
 from tenuto.engines.local.brain.questions import content_words, matching, memories_of, tell
@@ -21,22 +21,25 @@ from tenuto.engines.local.brain.situation import (
     say,
     turns_of,
 )
+from tenuto.engines.local.brain.statements import facts_in
 from tenuto.engines.local.brain.wording import listed, second_person, sentence, to_you
 from tenuto.session.ports import Forgot, Memory
 
 _UNCLEAR = 'I am not sure what you mean: say, for example, "forget my name".'
 _SORRY = ("I am sorry.", 'Tell me what is right, for example "my name is Alice".')
+NOT_NOTED = "All right: I have noted nothing of that."
+_WHICH = ("Which of these do you mean?", 'Say, for example, "forget my name".')
 _NAMED = ("place", "origin", "birthplace")
 
 
-def just_said(situation: Situation) -> list[Memory]:
-    """Return the memories that the last exchange taught or spoke of; of the one before when it has none."""
+def just_said(situation: Situation, turns_back: int = 3) -> list[Memory]:
+    """Return the memories that the last exchange taught or spoke of; of one before, as many turns back, when it has none."""
     this = [m for m in situation.memories if m.turn == situation.turn]
     if this:
         return this
     here = situation.here
     turns = list(dict.fromkeys(m.turn for m in reversed(here) if m.turn != situation.turn))
-    for turn in turns[:3]:
+    for turn in turns[:turns_back]:
         texts = [(m.said or m.text).lower() for m in here if m.turn == turn and m.role == "agent"]
         found = [
             m
@@ -68,7 +71,7 @@ def _forget_that(found: Found, situation: Situation) -> Reply | None:
     if not memories:
         return say(_UNCLEAR)
     if len(memories) > 3:
-        return say("Which of these do you mean?", 'Say, for example, "forget my name".')
+        return say(*_WHICH)
     return forgotten(memories, situation)
 
 
@@ -92,8 +95,7 @@ def _forget_mine(found: Found, situation: Situation) -> Reply | None:
 
 def _forget_statement(found: Found, situation: Situation) -> Reply | None:
     """Forget "that I like jazz", "where I live", "about the meeting"."""
-    at = found.clause.plain[: found.match.start("v")].count(" ")
-    inner = found.clause.part(at)
+    inner = found.inner("v")
     for reading in readings(inner):
         keys = {(f.key, f.value.lower()) for f in facts_in(reading)}
         if memories := [m for m in situation.memories if (m.key, m.value.lower()) in keys]:
@@ -168,7 +170,8 @@ def bare_answer(clause: Clause, situation: Situation) -> Reply | None:
     """Take a few bare words as the answer to what the agent has just asked."""
     key = _asked(situation)
     words = re.sub(r"^(?:it is|i am|that is|in|on) ", "", clause.plain)
-    if not key or not 1 <= len(words.split()) <= 3:
+    told = any(memory.turn == situation.turn for memory in situation.memories)
+    if not key or told or not 1 <= len(words.split()) <= 3:
         return None
     said = clause.said(len(clause.plain) - len(words), len(clause.plain))
     if key == "name":
@@ -180,7 +183,7 @@ def bare_answer(clause: Clause, situation: Situation) -> Reply | None:
 
 
 def _wrong(found: Found, situation: Situation) -> Reply | None:
-    memories = just_said(situation)
+    memories = just_said(situation, 1)
     if len(memories) != 1:
         return say(*_SORRY)
     memory = memories[0]
@@ -193,15 +196,18 @@ def _wrong(found: Found, situation: Situation) -> Reply | None:
     return dropped + say(ask or "Tell me what is right.")
 
 
-def _not_mine(found: Found, situation: Situation) -> Reply | None:
-    """Answer "my name is not Bob"."""
-    noun, value = found.plain("n"), found.plain("v")
-    memories = [m for m in memories_of(noun, situation) if m.value.lower() == value]
-    if not memories:
-        return None
-    if memories == just_said(situation):
-        return _wrong(found, situation)
-    return forgotten(memories, situation)
+def takes_back(clause: Clause) -> bool:
+    """Whether somebody says that they did not mean what they said, or did not say it."""
+    return any(_TAKEN_BACK.fullmatch(reading.plain) for reading in readings(clause))
+
+
+def _taken_back(found: Found, situation: Situation) -> Reply | None:
+    """Answer "just kidding", "I never said that": what the last turn taught is forgotten, and nothing else."""
+    last = situation.last("user")
+    memories = [m for m in situation.memories if m.memory and last and m.turn == last.turn]
+    if len(memories) > 1:
+        return say(*_WHICH)
+    return forgotten(memories, situation) if memories else say(NOT_NOTED)
 
 
 def _spelled(found: Found, situation: Situation) -> Reply | None:
@@ -233,6 +239,13 @@ def _right(found: Found, situation: Situation) -> Reply | None:
     return say("Good.")
 
 
+_TAKEN_BACK = re.compile(
+    r"(?:(?:i am |i was )?(?:just |only )?(?:joking|kidding)(?: you)?"
+    r"|(?:that|it|this) (?:is|was) (?:just |only )?a (?:joke|lie)"
+    r"|i (?:just )?(?:lied|made (?:that|it) up|was (?:wrong|lying|mistaken))|i (?:never|did not) (?:say|said|mean|meant)"
+    r" (?:that|it|this)|i take (?:that|it) back|(?:that|this|it) is not what i (?:said|meant)|scratch that|not"
+    r"|you (?:misunderstood|misheard)(?: me)?)"
+)
 _FORGET = r"(?:forget|delete|erase|remove|do not remember)"
 
 RULES: list[Rule] = [
@@ -250,13 +263,13 @@ RULES: list[Rule] = [
     rule(_forget_statement, rf"{_FORGET} (?:that |about )?(?P<v>.+)"),
     rule(
         _wrong,
-        r"(?:no )*(?:that|this|it) is (?:wrong|not (?:right|correct|true)|incorrect|false)"
-        r"|(?:no )*(?:you are|you got it|you got that) wrong|wrong|incorrect",
+        r"(?:no )*(?:(?:that|this|it) is )?(?:wrong|not (?:right|correct|true)|incorrect|false)"
+        r"|(?:no )*(?:you are|you got it|you got that) wrong",
     ),
+    (_TAKEN_BACK, _taken_back),
     rule(
         _right, r"(?:that|this|it) is (?:right|correct|true)|(?:you are )?(?:right|correct)|exactly"
     ),
-    rule(_not_mine, r"(?:no )?my (?P<n>\w+) is not (?P<v>.+)"),
     rule(
         _spelled,
         r"(?:(?:no )*(?P<n>it|that|my \w+(?: name)?|this) is )?(?:spelled|spelt|written)(?: like"

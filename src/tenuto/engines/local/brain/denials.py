@@ -8,11 +8,12 @@ import re
 from collections.abc import Sequence
 
 from tenuto.engines.local.brain.corrections import filled, forgotten, just_said
-from tenuto.engines.local.brain.facts import KINDS, PETS, RELATIONS, Fact, fact, facts_in, learn
+from tenuto.engines.local.brain.facts import KINDS, PETS, RELATIONS, Fact, fact, learn
 from tenuto.engines.local.brain.names import certain_name, likely_name
 from tenuto.engines.local.brain.normalise import Clause, Word, readings
 from tenuto.engines.local.brain.questions import memories_of
 from tenuto.engines.local.brain.situation import Found, Reply, Rule, Situation, answered, rule, say
+from tenuto.engines.local.brain.statements import facts_in
 from tenuto.engines.local.brain.wording import second_person, sentence
 from tenuto.session.ports import Memory
 
@@ -33,6 +34,18 @@ _PRESENT = {
     "been": "am",
     "be": "am",
 }
+_AUXILIARIES = set("am is are was were do does did have has can could will would".split())
+"""What stands right before the "not" that denies a statement: "I prefer not to say" denies nothing."""
+_ADVERBS = set("really also just still actually honestly even".split())
+_NAMES = {"name", "place", "origin"}
+_LEFT_OUT = {
+    ("no", "longer"): True,
+    ("no", "more"): True,
+    ("used", "to"): True,
+    ("any", "more"): False,
+    ("any", "longer"): False,
+}
+"""Words that say that it was so before, and whether they deny that it still is."""
 _TASTE = re.compile(r"i (?:\w+ )?do not (?:really )?(?:like|love|enjoy) .+")
 """Denied as it stands, this is a dislike, and learned."""
 
@@ -45,26 +58,26 @@ def _affirmed(clause: Clause) -> tuple[Clause, bool] | None:
         word, after = words[at], words[at + 1].text if at + 1 < len(words) else ""
         before = kept[-1].text if kept else ""
         at += 1
-        if (word.text, after) in (("no", "longer"), ("no", "more"), ("used", "to")):
-            denies = ever = True
-            at += 1
-        elif word.text == "any" and after in ("more", "longer"):
-            ever = True
-            at += 1
-        elif word.text == "anymore":
-            ever = True
+        if (pair := (word.text, after)) in _LEFT_OUT:
+            denies, ever, at = denies or _LEFT_OUT[pair], True, at + 1
         elif word.text in ("not", "never"):
+            if before not in _AUXILIARIES and (word.text, before) != ("never", "i"):
+                return None
+            if kept[0].text == "i" and sum(word.text not in _ADVERBS for word in kept) > 2:
+                return None
             denies, ever = True, ever or word.text == "never"
             if before in ("do", "does", "did", "can") or (before == "have" and after in _PRESENT):
                 kept.pop()
-        elif word.text == "no" and before in ("have", "got"):
+        elif word.text == "no" and before in ("have", "got", "am"):
             denies = True
             kept.append(word._replace(text="a"))
+        elif denies and before in ("am", "is") and word.text in _ADVERBS:
+            pass
         else:
             kept.append(word)
     if not denies:
         return None
-    if kept[:1] and kept[0].text == "i":
+    if kept[:1] and kept[0].text == "i" and not any(word.text == "born" for word in kept):
         kept = [word._replace(text=_PRESENT.get(word.text, word.text)) for word in kept]
     return Clause(clause.raw, tuple(kept)), ever
 
@@ -155,35 +168,55 @@ def _no_name(found: Found, situation: Situation) -> Reply | None:
 
 
 def _never_said(found: Found, situation: Situation) -> Reply | None:
-    inner = found.clause.part(found.clause.plain[: found.match.start("v")].count(" "))
-    return next(filter(None, (_retract(facts_in(r), situation) for r in readings(inner))), None)
+    facts = (facts_in(reading) for reading in readings(found.inner("v")))
+    return next(filter(None, (_retract(each, situation) for each in facts)), None)
 
 
 def _to_remember(found: Found, situation: Situation) -> Reply | None:
-    inner = found.clause.part(found.clause.plain[: found.match.start("v")].count(" "))
-    return denied(inner, situation)
+    return denied(found.inner("v"), situation)
 
 
 def _rather(found: Found, situation: Situation) -> Reply | None:
     """Answer "my name is not Bob, it's Carl", "I don't live in Rome but in Paris": learn what is so instead."""
     part = _affirmed(found.clause.part(0, found.plain("no").count(" ") + 1))
     facts = facts_in(part[0]) if part else []
-    value = certain_name(re.sub(r"^(?:in|from) ", "", found.said("v")))
-    if not value or len(facts) != 1 or facts[0].key not in ("name", "place", "origin"):
+    if len(facts) != 1 or facts[0].key not in KINDS:
         return None
-    new = filled(facts[0].key, value, None)
+    key, value = facts[0].key, re.sub(r"^(?:in|from|on) ", "", found.said("v"))
+    value = certain_name(value) if key in _NAMES else value
+    new = filled(key, value, None) if value else None
     return learn([new], situation) if new else None
 
 
-_ANY_MORE = r"(?: any ?(?:more|longer))?"
+def _not_other(found: Found, situation: Situation) -> Reply | None:
+    """Answer "I live in Milan, not Rome": learn what is so."""
+    yes = found.clause.part(0, found.plain("yes").count(" ") + 1)
+    facts = facts_in(yes)
+    apart = found.plain("apart") or "," in yes.raw[yes.words[-1].end :].partition("not")[0]
+    return learn(facts, situation) if apart or {each.key for each in facts} <= _NAMES else None
+
+
+def _other_name(found: Found, situation: Situation) -> Reply | None:
+    """Answer "Bob is not my name, it's Carl"."""
+    name = certain_name(found.said("v"))
+    return learn([fact("name", name)], situation) if name else None
+
+
+_ANY_MORE = r"(?: any (?:more|longer))?"
 
 _RULES: list[Rule] = [
     rule(_to_remember, r"(?:remember|note|do not forget) that (?P<v>(?:i|my) .+)"),
     rule(_rather, r"(?P<no>(?:my|i) .*\bnot\b.*?) (?:but|it is|i am|it is actually) (?P<v>.+)"),
+    rule(
+        _not_other,
+        r"(?P<yes>(?:i|my) (?:(?!not\b)\S+ )*?(?!not\b|and\b|but\b)\S+)(?P<apart> and| but)? not (?P<v>.+)",
+    ),
+    rule(_other_name, r"\w+(?: \w+)? is (?:not|no longer) my name (?:but|it is|i am) (?P<v>.+)"),
     rule(_no_name, rf"(?P<v>\w+(?: \w+)?) is (?:not|no longer) my name{_ANY_MORE}"),
     rule(
         _never_said,
-        r"i (?:never|did not) (?:say|said|tell|told)(?: you)?(?: that)? (?P<v>(?:i|my) .+)",
+        r"(?:i (?:never|did not) (?:say|said|tell|told)(?: you)?(?: that)?"
+        r"|(?:it|that) is (?:not (?:true|so|right|correct)|wrong|false|a lie) that) (?P<v>(?:i|my) .+)",
     ),
     rule(
         _pointed,

@@ -86,7 +86,10 @@ def certain_name(text: str) -> str:
         return ""
     if not all(_PART.fullmatch(part) for part in parts):
         return ""
-    if any(p.lower().strip(".") in _NEVER or p.lower().endswith(("'s", "n't")) for p in parts):
+    if any(
+        p.lower().strip(".") in _NEVER or p.lower().endswith(("'s", "n't", "'m", "'re"))
+        for p in parts
+    ):
         return ""
     return titled(text.lower() if text.isupper() and len(text) > 2 else text)
 

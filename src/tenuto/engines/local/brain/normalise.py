@@ -32,6 +32,7 @@ _SPELLINGS: dict[str, str] = {
     "didnt": "did not",
     "cant": "can not",
     "cannot": "can not",
+    "anymore": "any more",
     "can't": "can not",
     "wont": "will not",
     "won't": "will not",

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from tenuto.engines.local.brain.facts import PETS, RELATIONS
 from tenuto.engines.local.brain.moments import local
+from tenuto.engines.local.brain.normalise import Clause
 from tenuto.engines.local.brain.situation import (
     Answer,
     Found,
@@ -21,6 +22,7 @@ from tenuto.engines.local.brain.situation import (
     sourced,
     turns_of,
 )
+from tenuto.engines.local.brain.statements import facts_in
 from tenuto.engines.local.brain.wording import listed, second_person, sentence, to_you, together
 from tenuto.session.ports import Memory
 
@@ -270,6 +272,35 @@ def _do_you_know_me(found: Found, situation: Situation) -> Reply | None:
     return say("I know nothing about you yet: you have not told me your name.")
 
 
+_MARKED = re.compile(r"\W*\?")
+_TAG = re.compile(
+    r" (?:right|correct|yes|no|(?:do|does|did|am|is|are|was|have|has|can)(?: not)? (?:i|it|he|she|they))$"
+)
+
+
+def asked(clause: Clause, situation: Situation) -> Reply | None:
+    """Answer "my name is Alice?", "I live in Rome, don't I?": it is asked, so it teaches nothing and denies nothing."""
+    if not clause.plain.startswith(("i ", "my ")):
+        return None
+    if not _MARKED.match(clause.raw, clause.words[-1].end):
+        return None
+    return _of_kind(clause.part(0, _TAG.sub("", clause.plain).count(" ") + 1), situation)
+
+
+def _of_kind(statement: Clause, situation: Situation) -> Reply | None:
+    """Tell what is known of what a statement is about, whether or not it is so; None when it states nothing."""
+    keys = {fact.key for fact in facts_in(statement)}
+    known = [memory for memory in situation.memories if memory.key in keys]
+    if known:
+        return tell(known, situation)
+    return say("I do not know: you have not told me.") if keys else None
+
+
+def _how_so(found: Found, situation: Situation) -> Reply | None:
+    """Answer "who told you that I like jazz"."""
+    return _of_kind(found.inner("v"), situation)
+
+
 def noted(found: Found, situation: Situation) -> Reply | None:
     """Answer an open question from a note, if one note holds all that the question is about."""
     memories = matching(content_words(found.clause.plain), situation)
@@ -392,6 +423,11 @@ RULES: list[Rule] = [
         r" anything)? about (?P<n>.+)",
     ),
     rule(_mine, r"(?:do you remember|do you know|remember) my (?P<n>.+)"),
+    rule(
+        _how_so,
+        r"(?:how do you know|who (?:told you|says|said)|when did i (?:tell you|say)|where did i (?:tell you|say)"
+        r"|why (?:do|did|would) you (?:think|say|believe)|what makes you (?:think|say|believe))(?: that)? (?P<v>(?:i|my) .+)",
+    ),
     rule(_said_about, r"what did i (?:say|tell you) about (?P<n>.+)"),
     rule(_when_told, r"(?:when|where) did i (?:tell|say|mention)(?: you)?(?: about)? my (?P<n>.+)"),
     rule(_thing, r"(?:(?P<w>when|where)|what) (?:is|are) (?:the|our) (?P<n>.+)"),

@@ -122,6 +122,10 @@ class Found:
         """Return the group in the words of the rules; empty when it took no part."""
         return self.match.groupdict().get(group) or ""
 
+    def inner(self, group: str) -> Clause:
+        """Return the clause from the group on."""
+        return self.clause.part(self.clause.plain[: self.match.start(group)].count(" "))
+
     def said(self, group: str) -> str:
         """Return the group in the person's own letters; empty when it took no part."""
         if not self.plain(group):

@@ -123,7 +123,7 @@ RULES: list[Rule] = [
     rule(
         saying("I am glad to hear that."),
         r"i am not (?:tired|sad|sick|ill|bored|hungry|cold|stressed|angry|lonely|worried|afraid)"
-        r"(?: any ?more| today)?|i feel (?:much )?better(?: now| today)?",
+        r"(?: any more| today)?|i feel (?:much )?better(?: now| today)?",
     ),
     rule(
         saying("I am sorry to hear that."),
@@ -152,7 +152,10 @@ RULES: list[Rule] = [
         r"|(?:i am )?not sure|maybe|perhaps|i do not know|i guess(?: so)?"
         r"|i do not want to(?: (?:say|talk about (?:it|that|this)))?)",
     ),
-    rule(saying("All right."), r"(?:no|nope|no thank you|no thanks|nothing|not now|not really)"),
+    rule(
+        saying("All right."),
+        r"(?:no|nope|no thank you|no thanks|nothing|not now|not really|i am not)",
+    ),
     rule(
         saying("All right."),
         r"(?:never mind|nevermind|forget it|it does not matter|forget about it|stop(?: it|"
