@@ -9,7 +9,7 @@ from tenuto.session.session import Session
 
 
 def context(session: Session) -> Any:
-    return session.driver.core._context()
+    return session.driver.core.linking.context()
 
 
 def texts(messages: Any) -> list[str]:

@@ -64,7 +64,7 @@ async def _texts(run: options.Run, messages: Sequence[str] | None) -> AsyncItera
 
 
 def _need_text(text: str) -> None:
-    from tenuto.session.core import LONGEST_TEXT
+    from tenuto.session.messages import LONGEST_TEXT
 
     if not 1 <= len(text.strip()) <= LONGEST_TEXT:
         raise InvalidInput(

@@ -323,8 +323,9 @@ def check_door(settings: TenutoConfig) -> Iterator[Finding]:
     try:
         keys = list_keys(settings.keys)
     except TenutoError as error:
-        mend = f"chmod 600 {settings.keys}"
-        yield Finding(what="keys", state="broken", found=error.message, mend=mend)
+        found, _, mend = error.message.partition(" Mend it with: ")
+        mend = mend or "name the file of keys: TENUTO_KEYS, or `keys` in tenuto.toml"
+        yield Finding(what="keys", state="broken", found=found, mend=mend)
         return
     if keys:
         yield Finding(what="keys", state="ok", found=f"{len(keys)} in {settings.keys}, mode 600")

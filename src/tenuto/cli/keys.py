@@ -48,7 +48,8 @@ def list_(
             f"{key.id}  {key.tenant:<16}  made {ago(key.created, now)}",
         )
     if not found:
-        out.note(f"There is no key in {path}. Make one: tenuto keys new")
+        at = f" --keys {keys}" if keys else ""
+        out.note(f"There is no key in {path}. Make one: tenuto keys new{at}")
 
 
 @app.command()

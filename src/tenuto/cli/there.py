@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -12,9 +11,9 @@ import msgspec
 from tenuto.cli.reach import Dialogue, Entry, Summary, Transcript
 from tenuto.cli.written import WireDialogue
 from tenuto.client.client import Client
-from tenuto.client.rest import Rest, Session
+from tenuto.client.rest import Rest, Session, session_path
 from tenuto.client.returning import typed_error
-from tenuto.errors import InvalidInput, SessionNotFound, StoreUnavailable, TenutoError
+from tenuto.errors import InvalidInput, StoreUnavailable, TenutoError
 from tenuto.session.analytics_part import Report
 from tenuto.session.ports import Message
 from tenuto.wire.native import EndConversation
@@ -65,10 +64,10 @@ class There:
         return found
 
     async def summary(self, session: str) -> Summary:
-        return _summary(await self.rest.session(_id(session)))
+        return _summary(await self.rest.session(session))
 
     async def transcript(self, session: str, before: int | None, limit: int) -> Transcript:
-        page = await self.rest.history(_id(session), before, min(MOST_IN_A_PAGE, limit))
+        page = await self.rest.history(session, before, min(MOST_IN_A_PAGE, limit))
         messages = [
             msgspec.convert(msgspec.to_builtins(shown) | {"at": _seconds(shown.at)}, Message)
             for shown in page.messages
@@ -76,7 +75,7 @@ class There:
         return Transcript(messages=messages, next=page.next)
 
     async def watch(self, session: str, after: int) -> AsyncIterator[Entry]:
-        path = f"{self.url}/sessions/{quote(session, safe='')}/events"
+        path = f"{self.url}{session_path(session, 'events')}"
         headers = {"Last-Event-ID": str(after), "Accept": "text/event-stream"}
         if self._key:
             headers["Authorization"] = f"Bearer {self._key}"
@@ -99,16 +98,16 @@ class There:
             ) from error
 
     async def analytics(self, session: str) -> Report:
-        return msgspec.convert(await self.rest.analytics(_id(session)), Report)
+        return msgspec.convert(await self.rest.analytics(session), Report)
 
     async def end(self, session: str) -> None:
-        await self.rest.end(_id(session))
+        await self.rest.end(session)
 
     async def forget(self, session: str) -> None:
-        await self.rest.forget(_id(session))
+        await self.rest.forget(session)
 
     async def configure(self, session: str, changes: Mapping[str, Any]) -> int:
-        return await self.rest.update_config(_id(session), changes)
+        return await self.rest.update_config(session, changes)
 
     async def take_over(
         self,
@@ -137,7 +136,7 @@ class There:
         """
         if session is None:
             return (await self.rest.create_session(user_id=user)).session_id
-        return (await self.rest.session(_id(session))).session_id
+        return (await self.rest.session(session)).session_id
 
     def tickets(self, session: str) -> "Tickets":
         """Return what gets a ticket for each new connection."""
@@ -175,13 +174,6 @@ def http_url(url: str) -> str:
 
 
 # ---------------------------------------------------------------------------------------------------------- inside
-
-
-def _id(session: str) -> str:
-    """Return the id of a session, if it can be one: as part of an address another one would lead elsewhere."""
-    if "/" in session or session in ("", ".", ".."):
-        raise SessionNotFound
-    return session
 
 
 def _seconds(moment: str) -> float:

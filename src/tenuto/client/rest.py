@@ -9,7 +9,7 @@ import httpx
 import msgspec
 
 from tenuto.client.returning import typed_error
-from tenuto.errors import RateLimited, StoreUnavailable, TenutoError
+from tenuto.errors import RateLimited, SessionNotFound, StoreUnavailable, TenutoError
 
 SECONDS = 30.0
 """Seconds that a request may take."""
@@ -151,22 +151,22 @@ class Rest:
 
     async def session(self, session_id: str) -> Session:
         """Return one session."""
-        return await self._call(Session, "GET", _path(session_id))
+        return await self._call(Session, "GET", session_path(session_id))
 
     async def history(self, session_id: str, before: int | None = None, limit: int = 50) -> History:
         """Return a page of a session's messages: the last ones, or those before message number `before`."""
         query = {"limit": limit} | ({"before": before} if before is not None else {})
-        return await self._call(History, "GET", _path(session_id, "history"), params=query)
+        return await self._call(History, "GET", session_path(session_id, "history"), params=query)
 
     async def analytics(self, session_id: str) -> dict[str, Any]:
         """Return what was counted of a session: `analytics`, `conversations`, `metrics`, `usage`, `cost` and `turns`."""
-        return await self._call(dict[str, Any], "GET", _path(session_id, "analytics"))
+        return await self._call(dict[str, Any], "GET", session_path(session_id, "analytics"))
 
     async def ticket(
         self, session_id: str, role: Literal["controller", "observer"] = "controller"
     ) -> Ticket:
         """Return the right to attach once."""
-        path = _path(session_id, "tickets")
+        path = session_path(session_id, "tickets")
         return await self._call(Ticket, "POST", path, json={"role": role})
 
     def ticket_source(
@@ -181,7 +181,7 @@ class Rest:
 
     async def update_config(self, session_id: str, changes: Mapping[str, Any]) -> int:
         """Change settings of a session by name: all of them, or none. Returns the version of the settings."""
-        path = _path(session_id, "config")
+        path = session_path(session_id, "config")
         return (await self._call(_Settings, "PATCH", path, json=dict(changes))).version
 
     async def import_sessions(
@@ -215,11 +215,11 @@ class Rest:
 
     async def end(self, session_id: str, reason: str = "user") -> None:
         """End a session. Its history stays."""
-        await self._request("POST", _path(session_id, "end"), json={"reason": reason})
+        await self._request("POST", session_path(session_id, "end"), json={"reason": reason})
 
     async def forget(self, session_id: str) -> None:
         """Erase a session and all that was said in it."""
-        await self._request("DELETE", _path(session_id))
+        await self._request("DELETE", session_path(session_id))
 
     async def _call(self, kind: type[T], method: str, path: str, **more: Any) -> T:
         data = await self._request(method, path, **more)
@@ -251,6 +251,17 @@ class Rest:
         raise refused
 
 
-def _path(session_id: str, verb: str = "") -> str:
+def session_path(session_id: str, verb: str = "") -> str:
+    """Return the path of a session, or of something of it.
+
+    Raises:
+        SessionNotFound: It cannot be an id: in an address it would lead elsewhere.
+
+    Example:
+        >>> session_path("a b", "end")
+        '/sessions/a%20b/end'
+    """
+    if "/" in session_id or session_id in ("", ".", ".."):
+        raise SessionNotFound
     path = f"/sessions/{quote(session_id, safe='')}"
     return f"{path}/{verb}" if verb else path

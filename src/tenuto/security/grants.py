@@ -102,20 +102,35 @@ def list_keys(path: str | os.PathLike[str]) -> list[Key]:
     """Return the keys of a keys file, oldest first; an empty list when there is no such file.
 
     Raises:
-        InvalidConfig: It cannot be read, others may read it, or it is no keys file.
+        InvalidConfig: It cannot be read, others may read it, or it is no keys file; or there is not
+            even a folder for it.
     """
     file = Path(path)
     try:
+        if not file.parent.is_dir():
+            raise InvalidConfig(
+                f"There is no folder {file.parent} for the keys file. Make it, or name another file."
+            )
+        if not file.is_file() and file.exists():
+            raise InvalidConfig(
+                f"{file} is no file. The keys file is a file, such as {file / 'tenuto.keys'}."
+            )
+        keys = [
+            msgspec.json.decode(line, type=Key)
+            for line in file.read_bytes().splitlines()
+            if line.strip()
+        ]
         if os.name == "posix" and file.stat().st_mode & 0o077:
             raise InvalidConfig(
                 f"Other users may read the keys file {file}. Mend it with: chmod 600 {file}"
             )
-        lines = file.read_bytes().splitlines()
-        return [msgspec.json.decode(line, type=Key) for line in lines if line.strip()]
+        return keys
     except FileNotFoundError:
         return []
-    except (OSError, msgspec.MsgspecError) as error:
-        raise InvalidConfig(f"The keys file {file} cannot be read: {error}") from None
+    except OSError as error:
+        raise InvalidConfig(f"The keys file {file} cannot be read: {error.strerror}.") from None
+    except msgspec.MsgspecError as error:
+        raise InvalidConfig(f"{file} is no keys file, or is damaged: {error}.") from None
 
 
 def add_key(path: str | os.PathLike[str], *, clock: Clock, tenant: str = "local") -> str:
@@ -175,6 +190,8 @@ class Keys:
         self._keys: dict[str, Key] = {}
         self._stamp: tuple[int, int, int] | None = None
         self._looked = self._read = -math.inf
+        self._problem = ""
+        """Why the file could not be read when it was last tried."""
         self._required = False
         self._take(list_keys(self._path))
         self._look()
@@ -218,11 +235,15 @@ class Keys:
             stamp = None
         if stamp == self._stamp and now - self._read < READ_SECONDS:
             return
-        self._stamp, self._read = stamp, now
         try:
             self._take(list_keys(self._path))
         except InvalidConfig as error:
-            log.error("The API keys stay as they were. %s", error.message)
+            # Tried again at the next look, and said once.
+            if error.message != self._problem:
+                log.error("The API keys stay as they were. %s", error.message)
+            self._problem = error.message
+            return
+        self._stamp, self._read, self._problem = stamp, now, ""
 
     def _take(self, keys: list[Key]) -> None:
         before, self._keys = self._keys, {key.id: key for key in keys}
@@ -306,17 +327,22 @@ def _hash(secret: str) -> bytes:
 
 
 def _write(path: str | os.PathLike[str], keys: list[Key]) -> None:
-    file = Path(path)
+    # A link stays one: what it leads to is what a server reads.
+    file = Path(path).resolve()
     text = b"".join(msgspec.json.encode(key) + b"\n" for key in keys)
     try:
         # mkstemp makes it for its owner only; the rename is atomic, so that no server reads half a
         # file.
         handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        with os.fdopen(handle, "wb") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(name, file)
+        try:
+            with os.fdopen(handle, "wb") as out:
+                out.write(text)
+                out.flush()
+                os.fsync(out.fileno())
+            os.replace(name, file)
+        except OSError:
+            os.unlink(name)
+            raise
         if os.name == "posix":
             # A power cut must not bring a revoked key back.
             folder = os.open(file.parent, os.O_RDONLY)
@@ -325,4 +351,4 @@ def _write(path: str | os.PathLike[str], keys: list[Key]) -> None:
             finally:
                 os.close(folder)
     except OSError as error:
-        raise InvalidConfig(f"The keys file {file} cannot be written: {error}") from None
+        raise InvalidConfig(f"The keys file {file} cannot be written: {error.strerror}.") from None

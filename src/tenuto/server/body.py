@@ -31,11 +31,12 @@ async def read_json(
 
     Raises:
         BodyTooLarge: It has more than `limits.body_bytes`.
-        TooSlow: It was not there within `limits.body_seconds`.
-        WrongForm: It does not say that it is JSON.
+        TooSlow: It was not there within `limits.body_seconds`, or whoever sent it went away.
+        WrongForm: It does not say that it is JSON, or it is packed.
         InvalidInput: It is no JSON, nests too deep, or does not fit; the message says where.
     """
-    data = await _read(request, limits)
+    parts = stream(request, limits.body_bytes, limits.body_seconds)
+    data = b"".join([part async for part in parts])
     if not data:
         data = b"{}"
     elif request.headers.get("content-type", "").partition(";")[0].strip().lower() != (
@@ -53,41 +54,35 @@ async def read_json(
     raise InvalidInput(f"The body is wrong: {problem}")
 
 
-async def stream(request: Request, limits: Limits) -> AsyncIterator[bytes]:
-    """Yield the body of a request as it comes, up to `limits.import_bytes`.
+async def stream(request: Request, most: int, seconds: float) -> AsyncIterator[bytes]:
+    """Yield the body of a request as it comes.
+
+    Args:
+        most: Bytes that it may have.
+        seconds: How long all of it may take.
 
     Raises:
         BodyTooLarge: It has more.
-        TooSlow: It was not there within `limits.import_seconds`, or whoever sent it went away.
+        TooSlow: It was not there in time, or whoever sent it went away.
+        WrongForm: It is packed.
     """
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise WrongForm("The body must be sent as it is, without a Content-Encoding. Unpack it.")
+    too_large = BodyTooLarge(f"The body of this request may have {most} bytes.")
+    length = request.headers.get("content-length", "")
+    if length.isascii() and length.isdigit() and int(length[:20]) > most:
+        raise too_large
     size, parts = 0, request.stream()
-    late = asyncio.get_running_loop().time() + limits.import_seconds
+    late = asyncio.get_running_loop().time() + seconds
     while True:
         try:
             async with asyncio.timeout_at(late):
                 part = await anext(parts, None)
         except (TimeoutError, ClientDisconnect):
-            raise TooSlow(f"The body was not there within {limits.import_seconds:g} s.") from None
+            raise TooSlow(f"The body was not there within {seconds:g} s.") from None
         if part is None:
             return
         size += len(part)
-        if size > limits.import_bytes:
-            raise BodyTooLarge(f"An import may have {limits.import_bytes} bytes.")
+        if size > most:
+            raise too_large
         yield part
-
-
-async def _read(request: Request, limits: Limits) -> bytes:
-    too_large = BodyTooLarge(f"A body may have {limits.body_bytes} bytes.")
-    length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length[:20]) > limits.body_bytes:
-        raise too_large
-    data = bytearray()
-    try:
-        async with asyncio.timeout(limits.body_seconds):
-            async for part in request.stream():
-                data += part
-                if len(data) > limits.body_bytes:
-                    raise too_large
-    except TimeoutError:
-        raise TooSlow(f"The body was not there within {limits.body_seconds:g} s.") from None
-    return bytes(data)

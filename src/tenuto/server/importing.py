@@ -55,7 +55,7 @@ async def take_over(request: Request) -> Response:
     desk.importing += 1
     try:
         made = await desk.tenuto.import_sessions(
-            stream(request, desk.limits),
+            stream(request, desk.limits.import_bytes, desk.limits.import_seconds),
             user_id_mapping=dict(each.split("=", 1) for each in asked.user_map),
             session_id=asked.session_id,
             tenant=caller.tenant,

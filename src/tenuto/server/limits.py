@@ -48,9 +48,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     attachment_seconds: float = 7200.0
     """Seconds that an attachment lasts that came with a ticket, unless it is given another one."""
     key_rate: float = 100.0
-    """Requests a second that may be made with one API key, or by the local user, for ever."""
+    """Requests a second that may be made with one API key, for ever. The local user, who has none, is
+    exempt.
+    """
     key_burst: int = 1_000
-    """Requests that may be made at once with one API key, or by the local user."""
+    """Requests that may be made at once with one API key."""
     address_rate: float = 50.0
     """Requests a second of one address, whatever they show; this machine's own address is exempt."""
     address_burst: int = 500

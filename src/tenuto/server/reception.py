@@ -153,11 +153,10 @@ class Reception:
             NotAuthenticated: A key is required and there is none, or it is not known.
             RateLimited: There are too many requests of this address, or with this key.
         """
-        now = self.clock.monotonic()
-        if asking.address and not is_loopback(asking.address):
-            self._of_addresses.take(network(asking.address), now)
+        self._count(asking)
         caller = self.access.caller(asking)
-        self._of_keys.take(caller.key, now)
+        if caller.key:
+            self._of_keys.take(caller.key, self.clock.monotonic())
         return caller
 
     def receive(self, arrival: Arrival) -> "Visit":
@@ -172,6 +171,7 @@ class Reception:
             NotAuthenticated: It comes from another machine, and there is no key; or its key is not
                 known.
             NotUpgraded: It does not offer `tenuto.v1`.
+            RateLimited: There are too many requests of this address, or with this key.
             TooMuch: There are too many sockets that have not attached.
             Draining: The server is going down.
         """
@@ -180,12 +180,20 @@ class Reception:
             raise NotUpgraded()
         if self.draining.is_set():
             raise Draining()
-        caller = self.access.caller(arrival.asking) if arrival.asking.authorization else None
+        if arrival.asking.authorization:
+            caller = self.caller(arrival.asking)
+        else:
+            self._count(arrival.asking)
+            caller = None
         address = arrival.asking.address
         self.occupancy.arrive(network(address), own=not address or is_loopback(address))
         visit = Visit(self, arrival, caller)
         visit.wire = self._make_wire(self.tenuto, visit, self.limits)
         return visit
+
+    def _count(self, asking: Asking) -> None:
+        if asking.address and not is_loopback(asking.address):
+            self._of_addresses.take(network(asking.address), self.clock.monotonic())
 
 
 class Visit:
@@ -227,16 +235,19 @@ class Visit:
         """
         if attach.session != self._arrival.session:
             raise NotAuthenticated("This socket was opened for another session.")
-        if self._admission is not None:
-            # The first try was let in, and then refused for something else that it said.
-            if self._admission.role == attach.role:
-                return self._admission
+        before = self._admission
+        if before is not None and before.role != attach.role:
             raise NotAuthenticated("This socket was let in for another role.")
+        if before is not None and before.tenant:
+            # The first try was let in, and then refused for something else that it said.
+            return before
+        # A resume token proves nothing before the session has seen it, nor does it for another one.
         admission = self._prove(ticket or attach.ticket or self._offered(), attach)
-        self._reception.occupancy.enter(admission.session, admission.role)
+        if before is None:
+            self._reception.occupancy.enter(admission.session, admission.role)
+            self._settle()
         self._admission = admission
         self._rest_on(admission)
-        self._settle()
         return admission
 
     def left(self) -> float:
@@ -281,12 +292,13 @@ class Visit:
             tenant = self._reception.access.caller(self._arrival.asking).tenant
         elif attach.token:
             key, until = bound_to(attach.token)
-            if not self._reception.access.stands(key) or until <= self._reception.clock.now():
-                raise NotAuthenticated("The resume token is not valid any more. Get a ticket.")
         else:
             raise NotAuthenticated(
                 "A ticket is needed. Ask for one with: POST /sessions/{id}/tickets"
             )
+        if not self._reception.access.stands(key) or until <= self._reception.clock.now():
+            what = "API key" if tenant else "resume token"
+            raise NotAuthenticated(f"The {what} is not valid any more. Get a ticket.")
         return Admission(
             tenant=tenant, session=attach.session, role=attach.role, key=key, until=until
         )

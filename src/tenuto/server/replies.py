@@ -155,8 +155,9 @@ def headers(error: TenutoError) -> dict[str, str]:
             return {"Retry-After": str(max(1, round(seconds)))}
         case errors.RateLimited(retry_after=seconds):
             return {"Retry-After": str(max(1, math.ceil(seconds)))}
-        case BodyTooLarge() | TooSlow():
-            # What is left of the body is not waited for.
+        case TooSlow():
+            # What is left of the body is not waited for. What is too large is read and dropped, by
+            # the server and for a while: a reset would overtake the reply that says so.
             return {"Connection": "close"}
         case errors.TooMuch() | errors.StoreUnavailable() | Draining():
             return {"Retry-After": "1"}

@@ -84,6 +84,13 @@ def test_keys_that_others_can_read_are_broken(tmp_path: Path, mode: int) -> None
     assert (keys.state, keys.mend) == ("broken", f"chmod 600 {path}")
 
 
+def test_what_is_no_keys_file_is_not_to_be_made_unreadable(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "nowhere" / "keys"):
+        _, keys = check_door(TenutoConfig(port=0, keys=str(path)))
+        assert keys.state == "broken" and str(path.parent) in keys.found
+        assert "chmod" not in keys.mend and "TENUTO_KEYS" in keys.mend
+
+
 def test_an_open_address_without_a_key_is_broken(tmp_path: Path) -> None:
     _, keys = check_door(TenutoConfig(host="0.0.0.0", port=0, keys=str(tmp_path / "keys")))
     assert (keys.state, keys.mend) == ("broken", "tenuto keys new")

@@ -43,3 +43,22 @@ def test_revoking_an_unknown_key_fails(tenuto: Command, tmp_path: Path) -> None:
     ran = tenuto("keys", "revoke", "12345678", "--keys", str(tmp_path / "keys"))
     assert ran.code == 1
     assert "tenuto keys list" in ran.err
+
+
+def test_a_folder_or_a_path_that_is_not_there_is_refused_in_words(
+    tenuto: Command, tmp_path: Path
+) -> None:
+    for verb in (["new"], ["list"], ["revoke", "5f2c81aa"]):
+        ran = tenuto("keys", *verb, "--keys", str(tmp_path))
+        assert (ran.code, ran.out) == (1, "")
+        assert "is no file" in ran.err and "tenuto.keys" in ran.err and "chmod" not in ran.err
+        ran = tenuto("keys", *verb, "--keys", str(tmp_path / "nowhere" / "keys"))
+        assert (ran.code, ran.out) == (1, "")
+        assert "no folder" in ran.err and "Errno" not in ran.err
+
+
+def test_how_to_make_a_key_names_the_file_that_was_asked_for(
+    tenuto: Command, tmp_path: Path
+) -> None:
+    file = str(tmp_path / "keys")
+    assert f"tenuto keys new --keys {file}" in tenuto("keys", "list", "--keys", file).err

@@ -154,6 +154,8 @@ async def test_an_id_cannot_leave_its_place_in_the_path(
         for name in ("../health", "", ".", ".."):
             with pytest.raises(SessionNotFound):
                 await there.summary(name)
+            with pytest.raises(SessionNotFound):
+                [entry async for entry in there.watch(name, 0)]
         assert server.asked == []
         with pytest.raises(TenutoError):
             await there.summary("..?x=1")

@@ -45,18 +45,28 @@ async def test_sessions() -> None:
     async with rest(wire, "tk_x") as there:
         made = await there.create_session(user_id="alice")
         assert (made.session_id, made.position, made.ended) == ("s", 3, False)
-        assert (await there.session("a/b")).user_id == "alice"
+        assert (await there.session("a b?")).user_id == "alice"
         await there.end("s")
         await there.forget("s")
     assert wire.asked == [
         ("POST", "/sessions"),
-        ("GET", "/sessions/a%2Fb"),
+        ("GET", "/sessions/a%20b%3F"),
         ("POST", "/sessions/s/end"),
         ("DELETE", "/sessions/s"),
     ]
     assert str(wire.requests[0].url) == "http://house:1/sessions"
     assert wire.requests[0].headers["authorization"] == "Bearer tk_x"
     assert json.loads(wire.requests[0].content) == {"user_id": "alice"}
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../health", "a/b"])
+async def test_what_can_be_no_id_asks_for_nothing_else(name: str) -> None:
+    wire = Wire(201, SHOWN)
+    async with rest(wire) as there:
+        for ask in (there.session, there.forget, there.end, there.history, there.ticket):
+            with pytest.raises(SessionNotFound):
+                await ask(name)
+    assert wire.asked == []
 
 
 async def test_pages() -> None:

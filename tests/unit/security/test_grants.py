@@ -1,3 +1,4 @@
+import errno
 import math
 import os
 from pathlib import Path
@@ -104,10 +105,17 @@ def test_keys_are_listed_without_their_secrets(file: Path, clock: FakeClock) -> 
 def test_what_is_no_keys_file_is_refused(file: Path, clock: FakeClock) -> None:
     file.write_text("not json\n")
     file.chmod(0o600)
-    with pytest.raises(InvalidConfig, match="cannot be read"):
+    with pytest.raises(InvalidConfig, match="is no keys file"):
         list_keys(file)
-    with pytest.raises(InvalidConfig, match="cannot be written"):
-        add_key(file.parent / "nowhere" / "keys", clock=clock)
+    # Nobody is told to change the mode of what is something else.
+    file.chmod(0o644)
+    with pytest.raises(InvalidConfig, match="is no keys file"):
+        list_keys(file)
+    for ask in (list_keys, lambda path: add_key(path, clock=clock)):
+        with pytest.raises(InvalidConfig, match=r"is no file.*such as .*tenuto\.keys"):
+            ask(file.parent)
+        with pytest.raises(InvalidConfig, match=r"no folder .*nowhere for the keys file"):
+            ask(file.parent / "nowhere" / "keys")
     with pytest.raises(InvalidInput, match="no key ffff"):
         revoke_key(file.parent / "another", "ffff")
     with pytest.raises(InvalidInput):
@@ -210,6 +218,53 @@ def test_file_that_looks_the_same_is_read_again_in_time(file: Path, clock: FakeC
     assert keys.is_active(two), "the control: it cannot be seen from outside"
     clock.time += 1
     assert (keys.is_active(one), keys.is_active(two)) == (True, False)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files are of POSIX")
+def test_file_that_was_mended_counts_at_the_next_look(
+    file: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone = add_key(file, clock=clock).split("_")[1]
+    keys = Keys(file, clock)
+    # As an editor writes it: the key is taken out, and others may read what is left.
+    file.write_text("")
+    file.chmod(0o644)
+    for _ in range(3):
+        clock.time += LOOK_SECONDS
+        assert keys.is_active(gone)
+    assert caplog.text.count("chmod 600") == 1, "said once"
+    # Neither its time nor its length tells that it may be read now.
+    file.chmod(0o600)
+    clock.time += LOOK_SECONDS
+    assert not keys.is_active(gone)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links are of POSIX")
+def test_a_link_to_the_keys_file_stays_one(file: Path, clock: FakeClock) -> None:
+    key = add_key(file, clock=clock)
+    link = file.parent / "link"
+    link.symlink_to(file)
+    keys = Keys(file, clock)
+    revoke_key(link, key.split("_")[1])
+    assert link.is_symlink()
+    clock.time += LOOK_SECONDS
+    with pytest.raises(NotAuthenticated):
+        keys.find(key)
+
+
+def test_a_write_that_fails_leaves_nothing_behind(
+    file: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = add_key(file, clock=clock)
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(InvalidConfig, match=r"cannot be written: No space left on device\.$"):
+        revoke_key(file, key.split("_")[1])
+    assert [one.name for one in file.parent.iterdir()] == [file.name]
+    assert len(list_keys(file)) == 1
 
 
 def test_file_that_cannot_be_read_any_more_leaves_the_keys_as_they_were(

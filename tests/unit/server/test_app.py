@@ -362,7 +362,8 @@ async def test_who_asks_too_often_waits_and_the_health_is_shown_all_the_same(
     tmp_path: Path,
 ) -> None:
     limits = Limits(key_rate=0.1, key_burst=2)
-    async with client(tmp_path, limits=limits) as http:
+    key = add_key(tmp_path / "tenuto.keys", clock=FakeClock())
+    async with client(tmp_path, limits=limits, key=key) as http:
         for _ in range(2):
             assert (await http.get("/sessions")).status_code == 200
         late = await http.get("/sessions")
@@ -379,6 +380,12 @@ async def test_who_asks_too_often_waits_and_the_health_is_shown_all_the_same(
             assert (await http.get(path)).status_code == 200
         http.app.state.reception.clock.time += 10
         assert (await http.get("/sessions")).status_code == 200
+
+
+async def test_the_local_user_may_ask_as_often_as_they_like(tmp_path: Path) -> None:
+    async with client(tmp_path, limits=Limits(key_rate=0.1, key_burst=2)) as http:
+        for _ in range(5):
+            assert (await http.get("/sessions")).status_code == 200
 
 
 async def test_two_hosts_are_nobodys_name(tmp_path: Path) -> None:

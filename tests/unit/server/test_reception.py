@@ -90,6 +90,49 @@ def test_socket_is_for_one_session_and_one_role(tmp_path: Path) -> None:
         visit.admit("", Attach(session="s1", client="c", role="observer"))
 
 
+def test_a_second_try_does_not_rest_on_what_the_first_one_made_up(tmp_path: Path) -> None:
+    """The session sees the token of the try that it takes, so that is the one to go by."""
+    desk, clock, key = lasting(tmp_path, controllers_per_session=1)
+
+    def attach(until: float) -> Attach:
+        return Attach(session="s1", client="c", token="x" + admission_of(key, until=until).binding)
+
+    visit = desk.receive(arrival())
+    visit.admit("", attach(clock.now() + 99_999))
+    with pytest.raises(NotAuthenticated, match="not valid any more"):
+        visit.admit("", attach(clock.now() - 1))
+    assert visit.admit("", attach(clock.now() + 10)).until == clock.now() + 10
+    assert visit.left() == 10
+    visit.over()
+    assert desk.occupancy.strangers == 0
+    desk.occupancy.enter("s1", "controller")
+
+
+def test_a_key_that_is_revoked_before_its_client_attaches_lets_nobody_in(tmp_path: Path) -> None:
+    desk, clock, key = lasting(tmp_path)
+    good, gone = (desk.receive(arrival(authorization=f"Bearer {key}")) for _ in range(2))
+    assert good.admit("", ATTACH).tenant == "acme"
+    revoke_key(tmp_path / "tenuto.keys", key.split("_")[1])
+    clock.time += 1
+    with pytest.raises(NotAuthenticated):
+        gone.admit("", ATTACH)
+
+
+@pytest.mark.parametrize("shows", ["nothing", "a key"])
+def test_upgrades_are_counted_as_other_requests_are(tmp_path: Path, shows: str) -> None:
+    desk, clock, key = lasting(tmp_path, address_burst=3, strangers_per_address=99)
+    far = {"address": "192.0.2.1", "local": "192.0.2.9", "host": "voice.example"}
+    if shows == "a key":
+        far["authorization"] = f"Bearer {key}"
+    for _ in range(3):
+        desk.receive(arrival(**far)).over()
+    with pytest.raises(RateLimited):
+        desk.receive(arrival(**far))
+    desk.receive(arrival(**far | {"address": "192.0.2.2"})).over()
+    clock.time += 1
+    desk.receive(arrival(**far)).over()
+
+
 def test_ticket_is_bound_to_the_origin_of_the_page(tmp_path: Path) -> None:
     desk = reception(tmp_path)
     own = "http://127.0.0.1:80"

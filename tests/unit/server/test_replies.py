@@ -44,7 +44,7 @@ def _limited(seconds: float) -> errors.RateLimited:
         (_limited(2.1), 429, {"Retry-After": "3"}),
         (_limited(0.1), 429, {"Retry-After": "1"}),
         (replies.TooSlow(), 408, {"Connection": "close"}),
-        (replies.BodyTooLarge(), 413, {"Connection": "close"}),
+        (replies.BodyTooLarge(), 413, {}),
         (errors.StoreFull(), 507, {}),
         (errors.StoreCorrupt(), 500, {}),
         (errors.StoreUnavailable(), 503, {"Retry-After": "1"}),
