@@ -7,9 +7,28 @@ import secrets
 import time
 import uuid
 from pathlib import Path
+from typing import TypeGuard
 
+LOCAL_TENANT = "local"
+"""Whose the sessions of this machine are, where nobody shows a key."""
+LONGEST_NAME = 100
+"""Characters of a name that somebody gives: an id, a key, the name of a metric."""
+NAME = f"1 to {LONGEST_NAME} printable characters and no slash"
+"""What the id of a session or of a user is."""
 RESERVED = "~"
 """What the name of a journal begins with that is no session's, such as that of a user's memory."""
+
+
+def is_name(value: object) -> TypeGuard[str]:
+    """Say whether something can be the id of a session or of a user: see `NAME`.
+
+    Example:
+        >>> is_name("alice"), is_name("a/b"), is_name(7)
+        (True, False, False)
+    """
+    if not isinstance(value, str):
+        return False
+    return 1 <= len(value) <= LONGEST_NAME and value.isprintable() and "/" not in value
 
 
 def new_id() -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from tenuto.clock import ZONE, is_zone
 from tenuto.errors import InvalidConfig
 
 PREFIX = "TENUTO_"
@@ -207,17 +208,6 @@ def _is_store(url: str) -> bool:
     return url == "memory:" or (url.startswith("sqlite:///") and len(url) > len("sqlite:///"))
 
 
-def _is_zone(name: str) -> bool:
-    if name == "":
-        return True
-    import zoneinfo  # Few set a zone, and all would pay for it.
-
-    try:
-        return bool(zoneinfo.ZoneInfo(name))
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-
-
 _ACCEPTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "store": (_is_store, "sqlite:///PATH (sqlite:////PATH for an absolute path) or memory:"),
     "engine": (lambda name: name in ENGINES, ", ".join(ENGINES)),
@@ -247,7 +237,7 @@ _ACCEPTED: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda name: name == "" or (name.startswith("openai:") and name[7:8] not in ("", "@")),
         "openai:MODEL or openai:MODEL@BASE_URL, or nothing for none",
     ),
-    "timezone": (_is_zone, "an IANA name such as Europe/Rome, or nothing for the host's own"),
+    "timezone": (is_zone, ZONE),
     "agent": (
         lambda table: isinstance(table, dict) and all(isinstance(name, str) for name in table),
         "a table of session settings, such as temperature = 0.5",

@@ -4,6 +4,7 @@ start again.
 Every wait here is bounded by `PATIENCE`, and whatever a test does, its processes are gone at the end.
 """
 
+import asyncio
 import contextlib
 import json
 import os
@@ -13,11 +14,14 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import psutil
+
+from tenuto.server.door import Server
 
 COMMAND = [sys.executable, "-m", "tenuto"]
 SOURCE = str(Path(__file__).parents[2] / "src")
@@ -36,6 +40,20 @@ def free_port() -> int:
     with contextlib.closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextlib.asynccontextmanager
+async def in_process(server: Server) -> AsyncIterator[str]:
+    """Run a server in this process, and leave the signals alone. Yields its URL."""
+    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
+    started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    server.on_started = started.set_result
+    running = asyncio.create_task(server.serve())
+    try:
+        yield await asyncio.wait_for(started, PATIENCE)
+    finally:
+        server.stop()
+        await asyncio.wait_for(running, PATIENCE)
 
 
 class Served:

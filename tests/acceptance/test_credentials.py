@@ -4,7 +4,6 @@ A revoked key is tried on a server in a process of its own; attachments that end
 is short. How long both take to the second is tested in virtual time, in `tests/unit`.
 """
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -26,7 +25,7 @@ from tenuto.settings import TenutoConfig
 from tenuto.transports import websocket
 from tenuto.wire import native
 from tests.acceptance.peers import PATIENCE, eventually, make, peer, soon
-from tests.acceptance.serving import Served
+from tests.acceptance.serving import Served, in_process
 
 
 async def test_what_stands_on_a_revoked_key_ends_and_nothing_else(tmp_path: Path) -> None:
@@ -84,14 +83,8 @@ async def serving(folder: Path, limits: Limits) -> AsyncIterator[tuple[Server, s
     config = TenutoConfig(store="memory:", engine="echo", port=0, keys=str(folder / "tenuto.keys"))
     host = Tenuto(config)
     server = Server(host, app=create_app(host, limits=limits, static=None))
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-    running = asyncio.create_task(server.serve())
-    try:
-        await eventually(lambda: server.address)
+    async with in_process(server):
         yield server, key
-    finally:
-        server.stop()
-        await running
 
 
 @pytest.mark.parametrize("answers", [True, False], ids=["renewed", "control"])

@@ -28,6 +28,7 @@ from tenuto.testing.proxy import FaultProxy, Rule
 from tenuto.transports import websocket
 from tenuto.wire import native
 from tests.acceptance.peers import PATIENCE, Closed, Peer, attached, eventually, make, peer
+from tests.acceptance.serving import in_process
 
 CLIENTS = 200
 GRACE = 0.3
@@ -53,16 +54,8 @@ async def serving(folder: Path) -> AsyncIterator[Server]:
         grace=GRACE,
     )
     server = Server(Tenuto(config), limits=Limits(drain_seconds=2.0, head_seconds=3.0))
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-    started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    server.on_started = started.set_result
-    running = asyncio.create_task(server.serve())
-    try:
-        await asyncio.wait_for(started, PATIENCE)
+    async with in_process(server):
         yield server
-    finally:
-        server.stop()
-        await asyncio.wait_for(running, PATIENCE)
 
 
 def host(server: Server) -> Any:

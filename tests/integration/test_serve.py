@@ -22,6 +22,7 @@ from tenuto.server.door import Server, serve
 from tenuto.server.limits import Limits
 from tenuto.settings import TenutoConfig
 from tenuto.wire import native
+from tests.acceptance.serving import in_process
 
 SOURCE = str(Path(__file__).parents[2] / "src")
 
@@ -32,15 +33,8 @@ async def serving(folder: Path, **settings: Any) -> AsyncIterator[tuple[Server, 
         store="memory:", engine="echo", port=0, keys=str(folder / "tenuto.keys"), **settings
     )
     server = Server(Tenuto(config), limits=Limits(drain_seconds=2.0))
-    server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-    started: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    server.on_started = started.set_result
-    running = asyncio.create_task(server.serve())
-    try:
-        yield server, await asyncio.wait_for(started, 10)
-    finally:
-        server.stop()
-        await asyncio.wait_for(running, 20)
+    async with in_process(server) as url:
+        yield server, url
 
 
 def attach(url: str, *offers: str, **options: Any) -> connect:

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tenuto.ids import host_id, is_gone, new_epoch, new_id, new_secret
+from tenuto.ids import LONGEST_NAME, host_id, is_gone, is_name, new_epoch, new_id, new_secret
 
 
 def test_ids_made_later_sort_later() -> None:
@@ -45,3 +45,13 @@ def test_host_of_another_container_is_never_certain_to_be_gone() -> None:
     _, started, namespace = process.split(".")
     assert is_gone(f"{name}-1234567890.{started}.{namespace}-{nonce}")
     assert not is_gone(f"{name}-1234567890.{started}.{int(namespace) + 1}-{nonce}")
+
+
+@pytest.mark.parametrize("name", ["a", "user 7", "Zo\u00eb", "x" * LONGEST_NAME])
+def test_what_can_be_an_id(name: str) -> None:
+    assert is_name(name)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a\nb", "\ud800", "x" * (LONGEST_NAME + 1), 7, None])
+def test_what_cannot_be_an_id(name: object) -> None:
+    assert not is_name(name)

@@ -241,7 +241,9 @@ def test_a_phone_of_360_pixels_shows_everything(page: Page, server: httpx.Client
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     page.locator("#panel-toggle").click()
     expect(page.locator("#end-session")).to_be_in_viewport()
-    page.locator("#panel").press("Escape")
+    expect(page.locator("#panel-close")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#end-session")).to_be_hidden()
     expect(page.locator("#panel-toggle")).to_be_focused()
 
 

@@ -20,7 +20,7 @@ BYTES = 2
 """Bytes of one sample."""
 
 RATES = (8_000, 48_000)
-"""The lowest and the highest rate of a WAV file, in Hz."""
+"""The lowest and the highest rate of a microphone and of a WAV file, in Hz."""
 
 _PCM, _FLOAT, _EXTENSIBLE = 1, 3, 0xFFFE
 _UNKNOWN_LENGTH = 0x7FFF_0000

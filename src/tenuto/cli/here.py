@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from tenuto.cli.reach import LOCAL_TENANT, Answer, Entry, Summary, Transcript
+from tenuto.cli.reach import Answer, Entry, Summary, Transcript
 from tenuto.host.host import Tenuto
+from tenuto.ids import LOCAL_TENANT
 from tenuto.session.analytics_part import Report
 from tenuto.session.conversation import Conversation
 from tenuto.session.ports import Head, Query

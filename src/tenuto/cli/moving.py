@@ -91,8 +91,7 @@ async def show_at(out: Output, sessions: Sessions, session: str, position: int) 
         type: str
 
     head = (await sessions.summary(session)).position
-    if not 1 <= position <= head:
-        raise InvalidInput(f"The session has the positions 1 to {head}; {position} is none.")
+    fold.need_position(position, head)
     state = fold.State()
     async for entry in sessions.watch(session, 0):
         name = msgspec.json.decode(entry.body, type=Named).type

@@ -26,6 +26,7 @@ HINTS = {
     "config_invalid": "See what is set and from where: tenuto doctor",
 }
 """What to do about an error, by its code, where its message does not say."""
+NO_SESSION = "There is no session yet. Begin one: tenuto chat"
 
 
 class Misused(Refused):

@@ -6,16 +6,11 @@ Whatever a user said or named is escaped; beyond that, the page's own policy let
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
 from tenuto.cli.stats import cost_line, dollars, duration, milliseconds, score
-
-if TYPE_CHECKING:
-    from tenuto.session.analytics_part import Report
+from tenuto.session.analytics_part import SHOWN_TOPICS, Report
 
 NAME = ' class="name"'
-SHOWN_TOPICS = 10
-"""Topics of all sessions together that are shown."""
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1d2430; --dim: #5d6878; --paper: #f6f7f9; --card: #fff; --line: #dfe3ea;
@@ -57,7 +52,7 @@ td.name { min-width: 9rem; overflow-wrap: anywhere; }
 """
 
 
-def page(reports: Sequence["Report"]) -> str:
+def page(reports: Sequence[Report]) -> str:
     """Return the page of one session, or of several together.
 
     Example:
@@ -80,7 +75,7 @@ def page(reports: Sequence["Report"]) -> str:
     )
 
 
-def _one(report: "Report") -> Iterable[str]:
+def _one(report: Report) -> Iterable[str]:
     a = report.analytics
     state = "" if a.enabled else " Analytics are off: these are the figures from before."
     yield _note(f"Of {report.user_id}, from {_day(a.created)} to {_day(a.updated)}.{state}")
@@ -148,7 +143,7 @@ def _one(report: "Report") -> Iterable[str]:
     yield "</div>"
 
 
-def _several(reports: Sequence["Report"]) -> Iterable[str]:
+def _several(reports: Sequence[Report]) -> Iterable[str]:
     figures = [report.analytics for report in reports]
     topics: Counter[str] = Counter()
     for a in figures:
@@ -218,7 +213,7 @@ def _hours(counts: Sequence[int], zone: str) -> str:
     return _card(f"Active hours ({zone})", f'{body}<div class="ticks">{ticks}</div>\n')
 
 
-def _latency(report: "Report") -> str:
+def _latency(report: Report) -> str:
     bars = [
         (
             turn.response_ms,

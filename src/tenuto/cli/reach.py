@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from tenuto.session.analytics_part import Report
     from tenuto.session.ports import Message
 
-LOCAL_TENANT = "local"
-"""Whose the sessions of this machine are, where nobody shows a key."""
-
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A session in a list."""

@@ -9,7 +9,7 @@ import msgspec
 import typer
 
 from tenuto.cli import moving, options
-from tenuto.cli.output import Misused, Output, ago
+from tenuto.cli.output import NO_SESSION, Misused, Output, ago
 from tenuto.cli.reach import Entry, Sessions, Summary
 from tenuto.clock import SystemClock
 
@@ -226,7 +226,7 @@ def _setting(written: str) -> tuple[str, object]:
 
 def _table(out: Output, found: Any) -> None:
     if not found:
-        out.note("There is no session yet. Begin one: tenuto chat")
+        out.note(NO_SESSION)
         return
     from rich import box
     from rich.table import Table

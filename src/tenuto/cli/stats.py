@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tenuto.cli import options
-from tenuto.cli.output import Misused, Output, console
+from tenuto.cli.output import NO_SESSION, Misused, Output, console
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -66,7 +66,7 @@ def _write(path: Path, reports: Sequence["Report"]) -> None:
 
 def _show(out: Output, reports: Sequence["Report"], *, alone: bool) -> None:
     if not reports:
-        out.note("There is no session yet. Begin one: tenuto chat")
+        out.note(NO_SESSION)
     elif alone:
         for part in _one(reports[0]):
             out.put({}, part)

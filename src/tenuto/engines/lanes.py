@@ -144,8 +144,8 @@ class Outbox:
         self._limit = limit
         self._events: deque[EngineEvent] = deque()
         self._changed = asyncio.Event()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._room: asyncio.Event | None = None
+        """Set when there is room again; None until somebody waits for that."""
         self._closed = False
 
     @property
@@ -162,23 +162,27 @@ class Outbox:
         if isinstance(event, Partial) and self._events and isinstance(self._events[-1], Partial):
             self._events.pop()
         self._events.append(event)
-        if len(self._events) >= self._limit:
-            self._room.clear()
         self._changed.set()
         return True
 
     async def put(self, event: EngineEvent) -> None:
         """Add an event when there is room. Adds nothing when it is closed."""
-        await self._room.wait()
+        while len(self._events) >= self._limit and not self._closed:
+            self._room = self._room or asyncio.Event()
+            self._room.clear()
+            await self._room.wait()
         self.put_now(event)
+
+    def _tell_room(self) -> None:
+        if self._room is not None and len(self._events) < self._limit:
+            self._room.set()
 
     def drop_segments(self) -> None:
         """Forget what was to be said and not yet read. What was learned stays: it was learned."""
         kept = [event for event in self._events if not isinstance(event, Segment)]
         self._events.clear()
         self._events.extend(kept)
-        if len(self._events) < self._limit:
-            self._room.set()
+        self._tell_room()
 
     def close(self, last: EngineEvent | None = None) -> None:
         """Forget everything and end the iteration, after one last event if there is one."""
@@ -186,15 +190,14 @@ class Outbox:
         self._events.clear()
         if last is not None:
             self._events.append(last)
-        self._room.set()
+        self._tell_room()
         self._changed.set()
 
     async def __aiter__(self) -> AsyncIterator[EngineEvent]:
         while True:
             while self._events:
                 event = self._events.popleft()
-                if len(self._events) < self._limit:
-                    self._room.set()
+                self._tell_room()
                 yield event
             if self._closed:
                 return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tenuto.errors import IllegalEvent, InvalidInput
-from tenuto.ids import RESERVED, new_epoch, new_id
+from tenuto.ids import NAME, RESERVED, is_name, new_epoch, new_id
 from tenuto.session import fold, ports, stimuli
 from tenuto.session.config import SessionConfig, take_id
 from tenuto.session.layers import made_of
@@ -106,9 +106,8 @@ def acceptable(name: str, value: object) -> str:
     Raises:
         InvalidInput: It cannot.
     """
-    fits = isinstance(value, str) and 1 <= len(value) <= 100
-    if not isinstance(value, str) or not fits or not value.isprintable() or "/" in value:
-        raise InvalidInput(f"`{name}` has 1 to 100 printable characters and no slash.")
+    if not is_name(value):
+        raise InvalidInput(f"`{name}` has {NAME}.")
     if name == "session_id" and value.startswith(RESERVED):
         raise InvalidInput(
             f"No `session_id` begins with {RESERVED!r}: that is for journals of other kinds."

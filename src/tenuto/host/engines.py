@@ -4,14 +4,11 @@ from typing import TYPE_CHECKING
 
 from tenuto.errors import InvalidConfig
 from tenuto.session import ports
-from tenuto.settings import TenutoConfig
+from tenuto.settings import ENGINES, TenutoConfig
 
 if TYPE_CHECKING:
     from tenuto.engines.local.brain.brain import Brain
     from tenuto.engines.local.build import LocalParts
-
-NAMES = ("local", "text", "echo")
-"""What `TenutoConfig.engine` accepts."""
 
 
 class BuiltInEngines:
@@ -25,9 +22,9 @@ class BuiltInEngines:
     """
 
     def __init__(self, config: TenutoConfig) -> None:
-        if config.engine not in NAMES:
+        if config.engine not in ENGINES:
             raise InvalidConfig(
-                f"There is no engine {config.engine!r}. There are: {', '.join(NAMES)}."
+                f"There is no engine {config.engine!r}. There are: {', '.join(ENGINES)}."
             )
         self._name, self._listeners = config.engine, config.listeners
         self._brain: Brain | None = None

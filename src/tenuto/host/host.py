@@ -93,6 +93,10 @@ class Tenuto:
             raise InvalidConfig(
                 "`config` is a TenutoConfig, such as TenutoConfig(store='memory:')."
             )
+        if isinstance(store, str):
+            raise InvalidConfig(
+                "`store` is a store; a URL is a setting: TenutoConfig(store='sqlite:///my.db')."
+            )
         made_of(agent=self.config.agent)
         self.clock = clock or SystemClock()
         self.id = host_id()

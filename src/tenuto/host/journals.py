@@ -109,7 +109,7 @@ class Journals:
         state = await self._state(session_id)
         proof = resume.prove(state.clients.get(client), token, self._tenuto.clock.now())
         if proof is resume.Proof.UNKNOWN:
-            raise NotAuthenticated("The resume token is not valid any more. Get a ticket.")
+            raise NotAuthenticated(resume.STALE)
         if role == "controller" and state.clients[client].observes:
             raise NotAllowed("This token is an observer's. Get a ticket for the controls.")
         return state.tenant

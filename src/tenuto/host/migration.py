@@ -145,8 +145,7 @@ async def fork(tenuto: "Tenuto", head: ports.Head, at: int, session_id: str | No
         InvalidInput: There is no such position.
         AppendConflict: There is a session of that id.
     """
-    if not 1 <= at <= head.position:
-        raise InvalidInput(f"The session has the positions 1 to {head.position}; {at} is none.")
+    fold.need_position(at, head.position)
     journal = [row async for row in _rows(tenuto.store, head.session, at)]
     state = fold.State()
     for row in journal:
@@ -181,8 +180,7 @@ async def state_at(store: ports.Store, head: ports.Head, at: int) -> fold.State:
     Raises:
         InvalidInput: There is no such position.
     """
-    if not 1 <= at <= head.position:
-        raise InvalidInput(f"The session has the positions 1 to {head.position}; {at} is none.")
+    fold.need_position(at, head.position)
     state = fold.State()
     async for row in _rows(store, head.session, at):
         fold.apply(state, rows.to_event(row))

@@ -17,7 +17,7 @@ from tenuto.clock import Clock
 from tenuto.errors import AppendConflict, LeaseLost, TenutoError
 from tenuto.ids import new_epoch
 from tenuto.session import fold, memory, ports, stimuli, user_memory
-from tenuto.session.driver import Driver
+from tenuto.session.driver import SNAPSHOT_EVERY, Driver
 from tenuto.session.session import Session
 from tenuto.session.user_memory import Elsewhere, Outbox, UserBook
 from tenuto.stores import rows
@@ -30,8 +30,6 @@ PAUSE = 0.002
 """Seconds before it is tried again, times the number of tries so far."""
 FLUSH_SECONDS = 5.0
 """Seconds that a session which closes waits for its facts to be taken."""
-SNAPSHOT_EVERY = 200
-"""Events between two snapshots of a user's journal."""
 WAITS = (0.1, 0.5, 2.0, 5.0, 10.0)
 """Seconds between tries when the store does not take it. Then it waits for the next fact, or the next load."""
 LEASE = 1.0

@@ -18,12 +18,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tenuto.errors import InvalidConfig, NotAuthenticated
+from tenuto.ids import LOCAL_TENANT
 from tenuto.security.grants import Keys, list_keys
 from tenuto.server.replies import WrongHost, WrongOrigin
 from tenuto.settings import TenutoConfig
-
-LOCAL_TENANT = "local"
-"""Whose sessions are when there are no keys."""
 
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from tenuto import events as e
-from tenuto.errors import ConversationNotFound, InvalidInput, TooMuch
+from tenuto.errors import InvalidInput, TooMuch
+from tenuto.ids import LONGEST_NAME
 from tenuto.session import analytics as fold
 from tenuto.session import memory
 from tenuto.session.analytics import MOST_METRICS, Analytics, Tally, Usage
 from tenuto.session.checked import checked
+from tenuto.session.conversation_fold import find
 from tenuto.session.desk import Desk, Receipt
 from tenuto.settings import FREE, Price
 
@@ -27,8 +29,6 @@ SHOWN_TOPICS = 10
 """Topics that are shown, the most frequent first."""
 SHOWN_CONVERSATIONS = 50
 """Conversations that a report holds: the last ones."""
-LONGEST_NAME = 100
-"""Characters of the name of a metric."""
 LARGEST_VALUE = 1e15
 """Of a metric, either way: sums stay exact enough and finite."""
 SATISFACTION = "user_satisfaction"
@@ -208,8 +208,7 @@ class AnalyticsPart:
             ConversationNotFound: There is none of that id.
         """
         state = self._desk.state
-        if conversation_id not in state.conversations:
-            raise ConversationNotFound(f"The session has no conversation {conversation_id!r}.")
+        find(state, conversation_id)
         found: dict[str, Any] = msgspec.to_builtins(
             of_conversation(state, conversation_id, self._desk.now())
         )

@@ -236,7 +236,7 @@ async def attach(driver: Driver, joining: Joining, listener: ports.Listener) -> 
         if proof is resume.Proof.REUSED:
             await driver.commit(driver.receive(stimuli.Revoke(client=joining.client)))
         if proof is not resume.Proof.GOOD:
-            raise NotAuthenticated("The resume token is not valid any more. Get a ticket.")
+            raise NotAuthenticated(resume.STALE)
     epoch, position = joining.have or ("", 0)
     plan = resume.plan(state, epoch, position)
     known = state.clients.get(joining.client)

@@ -11,12 +11,13 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 from uuid import uuid4
 
 from tenuto import events as e
+from tenuto.clock import ZONE, is_zone
 from tenuto.errors import InvalidConfig
+from tenuto.ids import NAME, is_name
 from tenuto.session import policy
 from tenuto.session.ports import is_text
 from tenuto.session.regions import REGIONS
@@ -190,11 +191,6 @@ def _meant(given: str, known: Iterable[str]) -> str:
     return f" Did you mean `{near[0]}`?" if near else ""
 
 
-def _is_id(value: Any) -> bool:
-    fits = isinstance(value, str) and 1 <= len(value) <= 100
-    return fits and value.isprintable() and "/" not in value
-
-
 def _is_text(longest: int) -> Callable[[Any], bool]:
     return lambda value: is_text(value) and len(value) <= longest
 
@@ -222,18 +218,6 @@ def _is_policy(value: Any) -> bool:
         return False
 
 
-@cache
-def _is_zone(name: str) -> bool:
-    if name == "":
-        return True
-    import zoneinfo  # Few set a zone, and all would pay for it.
-
-    try:
-        return bool(zoneinfo.ZoneInfo(name))
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-
-
 def _zones() -> Iterable[str]:
     import zoneinfo
 
@@ -249,11 +233,8 @@ _is_tag = re.compile(TAG).fullmatch
 _FLAG = (_is_flag, "True or False")
 
 _ACCEPTED: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "session_id": (_is_id, "1 to 100 printable characters and no slash"),
-    "user_id": (
-        lambda value: value is None or _is_id(value),
-        "1 to 100 printable characters and no slash, or None",
-    ),
+    "session_id": (is_name, NAME),
+    "user_id": (lambda value: value is None or is_name(value), f"{NAME}, or None"),
     "instructions": (_is_text(32_000), "a text of up to 32,000 characters"),
     "voice": (
         lambda value: isinstance(value, str) and 1 <= len(value) <= 100 and value.isprintable(),
@@ -273,7 +254,7 @@ _ACCEPTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "enable_analytics": _FLAG,
     "enable_adaptation": _FLAG,
     "greeting": (_is_text(2_000), "a text of up to 2,000 characters"),
-    "timezone": (_is_zone, "an IANA name such as Europe/Rome, or nothing for the host's own"),
+    "timezone": (is_zone, ZONE),
     "context_policy": (_is_policy, policy.ACCEPTED),
     "redaction": (_is_one_of(Redaction), ", ".join(get_args(Redaction))),
     "region": (

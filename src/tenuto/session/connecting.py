@@ -5,18 +5,15 @@ know comes from the journal.
 """
 
 import asyncio
-from collections import deque
 from typing import Literal
 
 from tenuto import events as e
+from tenuto.audio.format import RATES
 from tenuto.errors import EngineLost, IllegalEvent, InvalidAudio, InvalidInput, TenutoError
 from tenuto.session import ports, stimuli
 from tenuto.session.driver import Driver
 from tenuto.session.microphone import EARLY_SECONDS
 from tenuto.session.state import Link
-
-RATES = (8_000, 48_000)
-"""The lowest and the highest rate of a microphone, in Hz."""
 
 ConnectionState = Literal["closed", "connecting", "open", "error"]
 
@@ -40,7 +37,7 @@ class Connecting:
         """Of the microphone, in Hz; 0 when it was never on."""
         self._offset = 0
         """The sample of its stream after the last one that it gave."""
-        self._kept: deque[tuple[int, bytes]] = deque()
+        self._kept: list[tuple[int, bytes]] = []
         """What a link that is lost would take along, with its offsets: what is being said, `EARLY_SECONDS` of it at most."""
         driver.watchers.append(self._take)
 
@@ -119,7 +116,7 @@ class Connecting:
         kept.append((offset, bytes(pcm)))
         oldest = max(oldest, self._driver.safe_microphone())
         while kept and kept[0][0] + len(kept[0][1]) // 2 <= oldest:
-            kept.popleft()
+            del kept[0]
 
     def _again(self, sample: int) -> None:
         """A link was lost: have the next one hear what was said from this sample on."""

@@ -13,6 +13,7 @@ import msgspec
 from tenuto import events as e
 from tenuto.errors import ConversationExists, ConversationNotFound, IllegalEvent
 from tenuto.session import history, memory, summary
+from tenuto.session.turn_fold import need_quiet
 
 if TYPE_CHECKING:
     from tenuto.session.fold import State
@@ -80,11 +81,26 @@ class ToRead(msgspec.Struct, kw_only=True):
         return self.since + READING * 4**self.woken if self.woken < WAKES else None
 
 
-def _known(state: "State", name: str) -> Conversation:
+def find(state: "State", name: str) -> Conversation:
+    """Return a conversation by its id.
+
+    Raises:
+        ConversationNotFound: There is none of that id.
+    """
     known = state.conversations.get(name)
     if known is None:
         raise ConversationNotFound(f"The session has no conversation {name!r}.")
     return known
+
+
+def need_new(state: "State", name: str) -> None:
+    """Refuse an id that is taken.
+
+    Raises:
+        ConversationExists: There is a conversation of that id.
+    """
+    if name in state.conversations:
+        raise ConversationExists(f"The session already has a conversation {name!r}.")
 
 
 # --------------------------------------------------------------------------------------------------------- open and closed
@@ -93,10 +109,9 @@ def _known(state: "State", name: str) -> Conversation:
 def check_started(state: "State", event: e.ConversationStarted) -> None:
     """None is open, the name is a new one, and what it branches from is there."""
     _need_none(state)
-    if event.conversation in state.conversations:
-        raise ConversationExists(f"The session already has a conversation {event.conversation!r}.")
+    need_new(state, event.conversation)
     if event.parent:
-        _known(state, event.parent)
+        find(state, event.parent)
     if event.fork > state.messages:
         raise IllegalEvent(f"a fork at message {event.fork} of {state.messages}")
 
@@ -118,7 +133,7 @@ def started(state: "State", event: e.ConversationStarted) -> None:
 def check_resumed(state: "State", event: e.ConversationResumed) -> None:
     """None is open, and this one is there."""
     _need_none(state)
-    _known(state, event.conversation)
+    find(state, event.conversation)
 
 
 def resumed(state: "State", event: e.ConversationResumed) -> None:
@@ -132,8 +147,7 @@ def check_ended(state: "State", event: e.ConversationEnded) -> None:
     """It is the open one, and nobody says anything in it any more."""
     if not state.conversation or state.conversation != event.conversation:
         raise IllegalEvent("that conversation is not open")
-    if state.reply is not None or state.speech is not None:
-        raise IllegalEvent("a reply or a speech is open: end it first")
+    need_quiet(state)
 
 
 def ended(state: "State", event: e.ConversationEnded) -> None:
@@ -176,7 +190,7 @@ def check_message(state: "State", event: e.MessageAdded) -> None:
         raise IllegalEvent(f"message {event.message} after {state.messages}")
     if event.role == "user" and event.by != "injected" and state.reply is not None:
         raise IllegalEvent("a message of the user while a reply is open: cut it first")
-    _known(state, event.conversation)
+    find(state, event.conversation)
 
 
 def message(state: "State", event: e.MessageAdded) -> None:
@@ -203,7 +217,7 @@ def message(state: "State", event: e.MessageAdded) -> None:
 
 def check_summarized(state: "State", event: e.ConversationSummarized) -> None:
     """The summary covers as much as the last one, or more of what there is."""
-    known = _known(state, event.conversation)
+    known = find(state, event.conversation)
     if not known.summary_upto <= event.upto <= known.last:
         raise IllegalEvent(f"a summary up to message {event.upto} of {known.last}")
 
@@ -219,7 +233,7 @@ def summarized(state: "State", event: e.ConversationSummarized) -> None:
 
 def check_extracted(state: "State", event: e.ConversationExtracted) -> None:
     """As much as before was read, or more of what there is."""
-    known = _known(state, event.conversation)
+    known = find(state, event.conversation)
     if not known.extracted <= event.upto <= known.last:
         raise IllegalEvent(f"facts up to message {event.upto} of {known.last}")
 

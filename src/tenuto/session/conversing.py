@@ -2,22 +2,23 @@
 
 from tenuto import events as e
 from tenuto.errors import (
-    ConversationExists,
     ConversationNotFound,
     IllegalEvent,
     InvalidInput,
 )
+from tenuto.ids import LONGEST_NAME
 from tenuto.session import analytics, config, effects, history, memory, ports
+from tenuto.session.conversation_fold import find, need_new
 from tenuto.session.hearing import Hearing
+from tenuto.session.life_fold import need_awake
 from tenuto.session.linking import Linking
 from tenuto.session.messages import Messages, acceptable
 from tenuto.session.replying import Replying
 from tenuto.session.scribe import Scribe
 from tenuto.session.state import Life, Turn
 from tenuto.session.stimuli import EndConversation, Inject, Say, StartConversation, Type
+from tenuto.session.turn_fold import need_conversation
 
-LONGEST_NAME = 100
-"""Characters of the id of a conversation."""
 WORTH_SUMMARY = 10
 """Messages of a conversation that are worth a summary when it ends."""
 
@@ -62,10 +63,10 @@ class Conversing:
         if s.resume and name == state.conversation:
             return
         for needed in (name if s.resume else "", s.parent):
-            if needed and needed not in known:
-                raise ConversationNotFound(f"The session has no conversation {needed!r}.")
-        if not s.resume and name in known:
-            raise ConversationExists(f"The session already has a conversation {name!r}.")
+            if needed:
+                find(state, needed)
+        if not s.resume:
+            need_new(state, name)
         if state.conversation:
             self.end(EndConversation(reason="next"))
         if s.parent and not s.resume and known[s.parent].unsummarized:
@@ -127,9 +128,8 @@ class Conversing:
         """
         text = acceptable(s.text)
         state = self._state
-        self._need_conversation()
-        if state.paused:
-            raise IllegalEvent("The session is paused. Resume it first.")
+        need_conversation(state)
+        need_awake(state)
         read = self._messages.read(text)
         self._replying.quit("text")
         self._messages.take(
@@ -155,7 +155,7 @@ class Conversing:
             IllegalEvent: No conversation is open.
         """
         text = acceptable(s.text)
-        self._need_conversation()
+        need_conversation(self._state)
         if s.key and s.key in self._state.keys:
             return
         clean, redacted = self._messages.clean(text)
@@ -179,9 +179,8 @@ class Conversing:
         """
         text = acceptable(s.text)
         state = self._state
-        self._need_conversation()
-        if state.paused:
-            raise IllegalEvent("The session is paused. Resume it first.")
+        need_conversation(state)
+        need_awake(state)
         if state.life is not Life.LIVE:
             raise IllegalEvent("Nobody is there to hear it.")
         if state.turn is not Turn.IDLE:
@@ -191,7 +190,3 @@ class Conversing:
         if self._linking.asked:
             self._linking.drop()
         self._replying.tell(text, s.cause)
-
-    def _need_conversation(self) -> None:
-        if not self._state.conversation:
-            raise IllegalEvent("No conversation is open: start one first.")

@@ -34,6 +34,7 @@ from tenuto.session.conversing import Conversing
 from tenuto.session.fold import State, apply, copy
 from tenuto.session.hearing import Hearing
 from tenuto.session.history import free_name
+from tenuto.session.life_fold import need_awake
 from tenuto.session.linking import Linking
 from tenuto.session.messages import Messages
 from tenuto.session.playback import Playback
@@ -311,8 +312,7 @@ class SessionCore:
     # --------------------------------------------------------------------------------------- connected, paused, parked, ended
 
     def _connect(self, s: Connect) -> None:
-        if self.state.paused:
-            raise IllegalEvent("The session is paused. Resume it first.")
+        need_awake(self.state)
         if self.state.life is not Life.LIVE:
             raise IllegalEvent("Nobody is there to need an engine.")
         self.linking.lost = False

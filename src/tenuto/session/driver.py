@@ -46,7 +46,7 @@ from tenuto.text import spoken
 log = logging.getLogger("tenuto.session")
 
 SNAPSHOT_EVERY = 200
-"""Events between two snapshots."""
+"""Events between two snapshots of a journal."""
 RING_EVENTS = 1_000
 """Newest events that are kept in RAM for clients that come back."""
 RING_BYTES = 1 << 20
@@ -129,7 +129,7 @@ class Driver:
         self._quits = 0
         """How often the engine was told to drop what it was asked before."""
         self._wake: asyncio.Future[None] | None = None
-        self._waiters: deque[tuple[int, Callable[[TenutoError | None], None]]] = deque()
+        self._waiters: list[tuple[int, Callable[[TenutoError | None], None]]] = []
         self._snapshot_at = core.state.position
         self._group: asyncio.TaskGroup | None = None
         self._link: EngineLink | None = None
@@ -146,6 +146,8 @@ class Driver:
         self._speech_from = 0
         """Where the open speech began, in samples of the engine's stream."""
         self._stopping = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The loop of `run`: to ask for the running one costs a system call before Python 3.12."""
         self.playing = Playing(core, clock, self.now, self._try)
 
     # ------------------------------------------------------------------------------------------------------------- stimuli
@@ -186,6 +188,8 @@ class Driver:
             then(self.error)
         elif position <= self.durable:
             then(None)
+        elif not self._waiters or self._waiters[-1][0] <= position:
+            self._waiters.append((position, then))
         else:
             insort(self._waiters, (position, then), key=_POSITION)
 
@@ -198,7 +202,7 @@ class Driver:
         if self.error is not None:
             raise self.error
         target = self.core.state.position if position is None else position
-        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        done: asyncio.Future[int] = (self._loop or asyncio.get_running_loop()).create_future()
         self.when_durable(target, partial(_settle, done, target))
         return done
 
@@ -259,10 +263,10 @@ class Driver:
                 # The others are told all the same, and so is whoever waits for a commit.
                 log.exception("session %s: a listener failed", self.core.state.session)
         while self._waiters:
-            self._waiters.popleft()[1](error)
+            self._waiters.pop(0)[1](error)
 
     async def _write(self) -> None:
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         if self._opening is not None:
             try:
                 self.fence = await self._opening()
@@ -315,7 +319,7 @@ class Driver:
         self.durable = head
         self._tell(rows, events)
         while self._waiters and self._waiters[0][0] <= head:
-            self._waiters.popleft()[1](None)
+            self._waiters.pop(0)[1](None)
         if snapshot is not None:
             await self._keep(snapshot)
         return self.error is None
@@ -442,10 +446,15 @@ class Driver:
             log.error("no engine: %s", error.message)
             self._take(number, ports.Failed(reason=error.code))
             return
+        except Exception:
+            # A bug of whoever makes engines must not take the session along.
+            log.exception("no engine")
+            self._take(number, ports.Failed(reason="error"))
+            return
         link = self._link = EngineLink(number, engine, self._past, self)
         audio = self.playing.open(engine.capabilities.speaks or self.microphone.rate or 16_000)
         self._set_ears()
-        self.microphone.connect(engine.hear, engine.capabilities.hears)
+        self.microphone.connect(engine.hear, engine.capabilities.hears, link.broke)
         assert self._group is not None
         link.start(self._group, opening.context, audio)
 

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from tenuto import events as e
-from tenuto.errors import IllegalEvent
+from tenuto.errors import IllegalEvent, InvalidInput
 from tenuto.session import analytics as analyses
 from tenuto.session import client_fold as clients
 from tenuto.session import conversation_fold as conversations
@@ -31,7 +31,7 @@ from tenuto.session.memory import Memories
 from tenuto.session.ports import Alarm, Message
 from tenuto.session.preferences import Preferences
 from tenuto.session.shares import Shares
-from tenuto.session.state import Life, Turn, joint, next_life, next_turn
+from tenuto.session.state import OF_ATTACHMENTS, Life, Turn, joint, next_life, next_turn
 from tenuto.session.turn_fold import OpenReply, OpenSpeech
 
 
@@ -144,6 +144,20 @@ def encode(state: State) -> bytes:
     return _encode(state)
 
 
+def need_position(position: int, head: int) -> None:
+    """Refuse what is no position of a journal.
+
+    Args:
+        position: What was given.
+        head: The last position of that journal.
+
+    Raises:
+        InvalidInput: It is none.
+    """
+    if not 1 <= position <= head:
+        raise InvalidInput(f"The session has the positions 1 to {head}; {position} is none.")
+
+
 def copy(state: State) -> State:
     """Return another state that is the same, to try something on."""
     return decode(encode(state))
@@ -161,7 +175,7 @@ def apply(state: State, event: e.Event) -> None:
         return
     if not state.position and kind is not e.SessionCreated:
         raise IllegalEvent(f"{e.TAGS[kind]} before session.created")
-    controls = kind in _OF_ATTACHMENTS and clients.is_controllers(state, event)
+    controls = kind in OF_ATTACHMENTS and clients.is_controllers(state, event)
     life = next_life(state.life, event, controller=controls)
     turn = next_turn(state.turn, event)
     check, change = RULES[kind]
@@ -251,7 +265,6 @@ RULES: dict[type[e.Event], tuple[Check | None, Change | None]] = {
 }
 """What an event needs, and what it does, beside what it does to the machines of `state`, the analytics and the preferences."""
 
-_OF_ATTACHMENTS = frozenset({e.AttachmentAttached, e.AttachmentDetached})
 _OF_PREFERENCES = frozenset(
     {
         e.MessageAdded,

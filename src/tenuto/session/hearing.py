@@ -10,6 +10,7 @@ from typing import Any
 from tenuto import events as e
 from tenuto.errors import IllegalEvent
 from tenuto.session import memory, ports, turns
+from tenuto.session.life_fold import need_awake
 from tenuto.session.linking import HOPELESS, Linking
 from tenuto.session.messages import LONGEST_TEXT, Messages
 from tenuto.session.replying import Replying
@@ -76,8 +77,7 @@ class Hearing:
             return
         if not scribe.capabilities.listens:
             raise IllegalEvent(f"The {scribe.capabilities.name} engine does not listen.")
-        if state.paused:
-            raise IllegalEvent("The session is paused. Resume it first.")
+        need_awake(state)
         if state.life is not Life.LIVE or not state.conversation:
             raise IllegalEvent("Nobody is there, or no conversation is open.")
         scribe.listening, self.mic, linking.lost = True, s.mic, False

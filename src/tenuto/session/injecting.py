@@ -16,7 +16,8 @@ from tenuto.session.context import newest_that_fit
 from tenuto.session.driver import Driver
 from tenuto.session.messages import LONGEST_TEXT
 from tenuto.session.policy import Policy, parse_policy
-from tenuto.session.ports import Message, Role
+from tenuto.session.ports import Message
+from tenuto.session.turn_fold import need_conversation
 
 MOST = 1_000
 """Messages that are put in at a time."""
@@ -25,7 +26,7 @@ MOST_READ = 10_000
 PAGE = 1_000
 """Messages that are read at a time."""
 
-Words = tuple[Role, str]
+Words = tuple[e.Role, str]
 """Who said it, and what."""
 
 
@@ -71,9 +72,9 @@ class Injecting:
         return self._put(self._need_conversation(), [], wanted)
 
     def _need_conversation(self) -> str:
-        if not self._driver.core.state.conversation:
-            raise IllegalEvent("No conversation is open: start one first.")
-        return self._driver.core.state.conversation
+        state = self._driver.core.state
+        need_conversation(state)
+        return state.conversation
 
     def _put(self, here: str, read: Sequence[Message], wanted: Sequence[Words]) -> int:
         state = self._driver.core.state

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tenuto import events as e
 from tenuto.errors import IllegalEvent
+from tenuto.session.turn_fold import need_quiet
 
 if TYPE_CHECKING:
     from tenuto.session.fold import State
@@ -30,8 +31,17 @@ def check_paused(state: "State", event: e.SessionPaused) -> None:
     """Nothing may be open, nor the session paused already."""
     if state.paused:
         raise IllegalEvent("the session is paused already")
-    if state.reply is not None or state.speech is not None:
-        raise IllegalEvent("a reply or a speech is open: end it first")
+    need_quiet(state)
+
+
+def need_awake(state: "State") -> None:
+    """Refuse what a paused session does not do.
+
+    Raises:
+        IllegalEvent: It is paused.
+    """
+    if state.paused:
+        raise IllegalEvent("The session is paused. Resume it first.")
 
 
 def paused(state: "State", event: e.SessionPaused) -> None:

@@ -55,6 +55,7 @@ class EngineLink:
         self._past, self._owner = past, owner
         self._task: asyncio.Task[None] | None = None
         self._is_ready = False
+        self._is_broken = False
         self._reading: asyncio.Task[None] | None = None
         self._waiting: list[ports.Request] = []
 
@@ -70,7 +71,7 @@ class EngineLink:
         if isinstance(request, ports.Cancel):
             self._forget(lambda waits: not isinstance(waits, ports.Configure | ports.Finish))
             if self._is_ready:
-                self.engine.send(request)
+                self._give(request)
             return
         if isinstance(request, ports.Configure):
             self._forget(lambda waits: isinstance(waits, ports.Configure))
@@ -89,6 +90,17 @@ class EngineLink:
         """Send nothing any more: what is still asked of it is asked of the next one too."""
         self._is_ready = False
 
+    def broke(self) -> None:
+        """The engine has raised where it may not: the link has failed, which is told after what is going on now."""
+        if not self._is_broken:
+            self._is_broken = True
+            log.exception("engine %s failed", self.engine.capabilities.name)
+            self.lose()
+            failed = ports.Failed(reason="error")
+            asyncio.get_running_loop().call_soon(self._owner.from_engine, self, failed)
+            assert self._task is not None
+            self._task.cancel()
+
     def _flush(self) -> None:
         """Send what waits, up to the first request that something has to be read for."""
         while self._waiting and self._is_ready and self._reading is None:
@@ -103,7 +115,13 @@ class EngineLink:
         if isinstance(request, _WITH_CONTEXT) and request.context.older is not None:
             whole = self._past.complete(request.context)
             request = msgspec.structs.replace(request, context=whole)
-        self.engine.send(request)
+        self._give(request)
+
+    def _give(self, request: ports.Request) -> None:
+        try:
+            self.engine.send(request)
+        except Exception:  # noqa: BLE001 -- an engine's bug must not take along whoever asks
+            self.broke()
 
     async def _read_for(self, context: ports.Context) -> None:
         read = await self._read(context)

@@ -30,6 +30,7 @@ import msgspec
 
 from tenuto import events as e
 from tenuto.errors import InvalidInput
+from tenuto.ids import LONGEST_NAME
 from tenuto.session.config import DEFAULTS
 from tenuto.session.memory_book import Memories, MemoryEvent
 from tenuto.session.memory_plan import Fact, Plan, add_one, is_over
@@ -44,8 +45,6 @@ LASTING = 0.5
 """The importance from which on a learned fact outlives its conversation in `hybrid` mode."""
 LONGEST_CONTENT = 2_000
 """Characters of a fact."""
-LONGEST_NAME = 100
-"""Characters of a key and of a category."""
 
 _TEXTS = ("content", "key", "value", "category")
 _NUMBER = (int, float)

@@ -4,7 +4,6 @@ A link that is lost takes along what it has heard and not told. Whoever speaks i
 they come back after a crash: the stream goes back, and what was under way meanwhile is dropped, as it comes again too.
 """
 
-from collections import deque
 from collections.abc import Callable
 
 from tenuto.audio.resample import Resampler
@@ -30,6 +29,7 @@ class Microphone:
         self.hear: Callable[[bytes | bytearray | memoryview, int], None] = self._drop
         """Takes one frame and its offset in the client's stream. Replaced as the link comes and goes."""
         self._engine: Callable[[bytes | bytearray | memoryview, int], None] | None = None
+        self._broke: Callable[[], None] = self.disconnect
         self._wanted: int | None = None
         self._resampler: Resampler | None = None
         self._shift = 0
@@ -37,7 +37,7 @@ class Microphone:
         self._given = 0
         """The engine's sample after the last one that it was given."""
         self._ratio = 1.0
-        self._early: deque[tuple[bytes, int]] = deque()
+        self._early: list[tuple[bytes, int]] = []
         self._early_bytes = 0
         self._again: Callable[[int], None] | None = None
         self._asks = False
@@ -100,9 +100,17 @@ class Microphone:
         self,
         hear: Callable[[bytes | bytearray | memoryview, int], None],
         wanted: int | None,
+        broke: Callable[[], None],
     ) -> None:
-        """A new link: it is given audio when it is ready; until then what comes waits."""
+        """A new link: it is given audio when it is ready; until then what comes waits.
+
+        Args:
+            hear: Takes a frame and its offset, at the engine's rate.
+            wanted: That rate, in hertz; None for the client's own.
+            broke: Told when `hear` raises.
+        """
         self._engine, self._wanted, self._is_ready, self._given = hear, wanted, False, 0
+        self._broke = broke
         self._tune()
         if self._asks and self._again is not None:
             self._asks = False
@@ -110,7 +118,7 @@ class Microphone:
 
     def disconnect(self) -> None:
         """The link is gone: what comes from now on waits for the next one."""
-        self._engine, self._is_ready = None, False
+        self._engine, self._broke, self._is_ready = None, self.disconnect, False
         self._choose()
 
     def lose(self, safe: int) -> None:
@@ -134,7 +142,7 @@ class Microphone:
     def ready(self) -> None:
         """The link is ready: give it what waited."""
         self._is_ready = True
-        early, self._early = self._early, deque()
+        early, self._early = self._early, []
         self._early_bytes = 0
         if early:
             self._expect_backlog(early[0][1], self.heard)
@@ -195,7 +203,10 @@ class Microphone:
                 return
         self.heard = offset + (len(pcm) >> 1)
         self._given = self.heard + self._shift
-        self._engine(pcm, offset + self._shift)
+        try:
+            self._engine(pcm, offset + self._shift)
+        except Exception:  # noqa: BLE001 -- an engine's bug must not take along whoever speaks
+            self._broke()
 
     def _resample(self, pcm: bytes | bytearray | memoryview, offset: int) -> None:
         assert self._engine is not None and self._resampler is not None
@@ -208,7 +219,10 @@ class Microphone:
         self.heard = offset + (len(pcm) >> 1)
         ready = self._resampler.push(pcm)
         if ready:
-            self._engine(ready, self._given)
+            try:
+                self._engine(ready, self._given)
+            except Exception:  # noqa: BLE001 -- as in `_pass`
+                self._broke()
             self._given += len(ready) >> 1
 
     def _keep(self, pcm: bytes | bytearray | memoryview, offset: int) -> None:
@@ -219,7 +233,7 @@ class Microphone:
         self._early.append((bytes(pcm), offset))
         self._early_bytes += len(pcm)
         while self._early_bytes > 2 * EARLY_SECONDS * max(self.rate, 8_000):
-            self._early_bytes -= len(self._early.popleft()[0])
+            self._early_bytes -= len(self._early.pop(0)[0])
 
     def _drop(self, pcm: bytes | bytearray | memoryview, offset: int) -> None:
         """Nobody knows what this is, or it comes again."""

@@ -4,7 +4,6 @@ What is kept are the newest messages of one line of conversations, or of all tha
 context wants it for the first time; after that every message that is added is noted, so that nothing is read twice.
 """
 
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from tenuto import events as e
@@ -33,7 +32,7 @@ class Past:
         """What was read for; None when nothing was."""
         self._is_all = False
         """Whether there is nothing older, or nothing older that would be read."""
-        self._messages: deque[ports.Message] = deque(maxlen=MOST)
+        self._messages: list[ports.Message] = []
         self._late: list[e.MessageAdded] = []
         """What was added while something is read."""
         self._reading = 0
@@ -45,6 +44,7 @@ class Past:
         if self._of is not None and _is_wanted(self._of, event):
             if len(self._messages) == MOST:
                 self._is_all = True
+                del self._messages[0]
             self._messages.append(history.message(event))
 
     def covers(self, older: ports.Older | None) -> bool:
@@ -76,7 +76,7 @@ class Past:
             if event.message > newest and _is_wanted(older, event)
         ]
         self._of, self._is_all = older, is_all
-        self._messages = deque(found, maxlen=MOST)
+        self._messages = found[-MOST:]
 
     async def _read_back(self, older: ports.Older) -> tuple[list[ports.Message], bool]:
         """Return the newest messages that are wanted, oldest first, and whether there are no others."""
@@ -100,7 +100,7 @@ class Past:
         if older is None:
             return wanted
         is_mine = self._of is not None and _who(self._of) == _who(older)
-        return context.complete(wanted, list(self._messages) if is_mine else [])
+        return context.complete(wanted, self._messages if is_mine else [])
 
 
 def _who(older: ports.Older) -> tuple[object, ...]:

@@ -44,8 +44,8 @@ class Playing:
         """When the controller was there for certain, by `Clock.monotonic`; None when its transport does not say."""
         self._core, self._clock, self._now, self._take = core, clock, now, take
         self._player: Player | None = None
-        self._made = asyncio.Event()
-        """Set when the engine has made more audio."""
+        self._made: asyncio.Event | None = None
+        """Set when the engine has made more audio; None until somebody waits for that."""
         self._is_over = False
         self._next = Timer(self._send)
         self._unmarked = Timer(self._not_marked)
@@ -74,7 +74,8 @@ class Playing:
         self._next.stop()
         self._unmarked.stop()
         self._is_over = True
-        self._made.set()
+        if self._made is not None:
+            self._made.set()
 
     def heard_by(self, ears: Sequence[ports.Listener]) -> None:
         """Send everything from now on to these."""
@@ -93,7 +94,8 @@ class Playing:
 
     def made(self) -> None:
         """The engine has made audio of a reply: see that it is sent in time."""
-        self._made.set()
+        if self._made is not None:
+            self._made.set()
         if not self._next.is_set:
             self._send()
 
@@ -144,6 +146,7 @@ class Playing:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PLACE_SECONDS):
                 while self._seeks_place():
+                    self._made = self._made or asyncio.Event()
                     self._made.clear()
                     await self._made.wait()
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from tenuto.errors import InvalidInput
+from tenuto.events import Role as Role
 from tenuto.events import Traits
 from tenuto.ids import is_gone
 
@@ -209,10 +210,6 @@ class Store(Protocol):
 
 
 # ---------------------------------------------------------------------------------------------------------------- engine
-
-
-Role = Literal["user", "agent", "system", "tool"]
-"""Who wrote a message."""
 
 
 def is_text(value: object) -> bool:
@@ -591,7 +588,10 @@ class AudioOut(Protocol):
 
 
 class Engine(Protocol):
-    """What listens, thinks and speaks, for one link of one session."""
+    """What listens, thinks and speaks, for one link of one session.
+
+    Whatever one of its methods raises is a failure of the link, as `Failed` is: this one is closed, and another one is made.
+    """
 
     @property
     def capabilities(self) -> Capabilities: ...

@@ -23,6 +23,7 @@ LOST_ANSWER = 30.0
 """Seconds that the previous token is still taken, while its successor is unused."""
 MOST_REPLAYED = 1_000
 """Events that are replayed one by one; a client that missed more gets a snapshot."""
+STALE = "The resume token is not valid any more. Get a ticket."
 
 
 class Proof(Enum):

@@ -38,6 +38,7 @@ from tenuto.session.preferences import PreferencesPart, SessionProfile
 from tenuto.session.shares_part import DEFAULT_HOURS, SharedView, SharesPart
 from tenuto.session.state import Life, Status
 from tenuto.session.streams import Events, StateStream
+from tenuto.session.turn_fold import need_conversation
 
 
 @checked
@@ -528,8 +529,8 @@ class Session:
             IllegalEvent: There are messages, and no conversation is open.
         """
         messages = parse_context(context) if context is not None else []
-        if messages and not self.driver.core.state.conversation:
-            raise IllegalEvent("No conversation is open: start one first.")
+        if messages:
+            need_conversation(self.driver.core.state)
         if instructions is not None:
             changes = {"instructions": instructions}
             self._desk.decide(lambda state, at: settings.change(state, changes, at), waits=True)

@@ -27,7 +27,7 @@ from tenuto.errors import (
     ShareRevoked,
     TooMuch,
 )
-from tenuto.ids import new_secret
+from tenuto.ids import NAME, is_name, new_secret
 from tenuto.session.ports import is_text
 
 if TYPE_CHECKING:
@@ -375,9 +375,8 @@ def acceptable_user(user: str) -> str:
     Raises:
         InvalidInput: It is none.
     """
-    known = is_text(user) and 1 <= len(user) <= 100 and user.isprintable() and "/" not in user
-    if not known:
-        raise InvalidInput("A user's id has 1 to 100 printable characters and no slash.")
+    if not is_name(user):
+        raise InvalidInput(f"A user's id has {NAME}.")
     return user
 
 

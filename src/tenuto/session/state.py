@@ -154,7 +154,8 @@ LINK: Mapping[Link, Mapping[LinkSignal, Link]] = {
 
 _MOVES_LIFE = frozenset(kind for moves in LIFE.values() for kind in moves)
 _MOVES_TURN = frozenset(kind for moves in TURN.values() for kind in moves) | NEEDS_TURN
-_OF_ATTACHMENTS = frozenset({e.AttachmentAttached, e.AttachmentDetached})
+OF_ATTACHMENTS = frozenset({e.AttachmentAttached, e.AttachmentDetached})
+"""They move the life of a session only when they are the controller's."""
 
 
 # Until Python 3.12 a member of an enum is looked up by a function of Python's; these are looked at with each event.
@@ -193,7 +194,7 @@ def next_life(life: Life, event: e.Event, *, controller: bool) -> Life:
     to = LIFE[life].get(kind)
     if to is None and life is _PARKED:
         raise IllegalEvent(f"{e.TAGS[kind]} while the session is parked")
-    if not controller and kind in _OF_ATTACHMENTS:
+    if not controller and kind in OF_ATTACHMENTS:
         return life
     return to or life
 

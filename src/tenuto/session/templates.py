@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from tenuto.errors import InvalidConfig, MissingExtra, TemplateContextMissing
+from tenuto.ids import LONGEST_NAME
 from tenuto.session.config import SessionConfig, build, chosen_id, refuse_identity, shown
 from tenuto.session.ports import is_text
 
-LONGEST_NAME = 100
-"""Characters of the name of a template, of a category and of a key of the context."""
 LONGEST_VALUE = 2_000
 """Characters of one value of the context."""
 MOST = 50

@@ -16,6 +16,8 @@ class Timer:
         >>> grace.set(30.0)  # doctest: +SKIP
     """
 
+    __slots__ = ("_args", "_handle", "_then")
+
     def __init__(self, then: Callable[..., None]) -> None:
         self._then = then
         self._args: tuple[Any, ...] = ()

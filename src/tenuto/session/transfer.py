@@ -36,6 +36,7 @@ _OF_USERS: dict[str, tuple[str, ...]] = {
 """Where an event names a user."""
 _OF_CLIENTS = {"attachment.attached": ("token", "shown")}
 """Where an event holds what a client proves itself with. It proves nothing elsewhere: whoever wrote the file chose it."""
+_NO_EXPORT = "This is not an export of Tenuto."
 
 
 class Header(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +116,7 @@ class Reader:
         try:
             self.header = _header.decode(first)
         except NOT_JSON:
-            raise ExportUnsupported("This is not an export of Tenuto.") from None
+            raise ExportUnsupported(_NO_EXPORT) from None
         if self.header.format != FORMAT or self.header.version > VERSION:
             raise ExportUnsupported(
                 f"This export is {self.header.format} version {self.header.version}; known is {FORMAT} up to "
@@ -169,7 +170,7 @@ def to_lines(record: Mapping[str, Any]) -> Iterator[bytes]:
         events = list(record["events"])
         lines = [_encode(each) for each in (head, *events, foot)]
     except (LookupError, TypeError, ValueError, RecursionError, msgspec.MsgspecError):
-        raise ExportUnsupported("This is not an export of Tenuto.") from None
+        raise ExportUnsupported(_NO_EXPORT) from None
     yield from lines
 
 

@@ -48,9 +48,24 @@ class OpenReply(msgspec.Struct, kw_only=True):
         return " ".join(segment for segment in self.segments if segment)
 
 
-def _need_conversation(state: "State") -> None:
+def need_conversation(state: "State") -> None:
+    """Refuse what needs an open conversation while there is none.
+
+    Raises:
+        IllegalEvent: None is open.
+    """
     if not state.conversation:
-        raise IllegalEvent("no conversation is open: start one first")
+        raise IllegalEvent("No conversation is open: start one first.")
+
+
+def need_quiet(state: "State") -> None:
+    """Refuse what would strand a reply or a speech.
+
+    Raises:
+        IllegalEvent: One is open.
+    """
+    if state.reply is not None or state.speech is not None:
+        raise IllegalEvent("a reply or a speech is open: end it first")
 
 
 # -------------------------------------------------------------------------------------------------------------- speech
@@ -58,7 +73,7 @@ def _need_conversation(state: "State") -> None:
 
 def check_speech_started(state: "State", event: e.SpeechStarted) -> None:
     """A conversation is open, and turns are numbered in order."""
-    _need_conversation(state)
+    need_conversation(state)
     if event.turn != state.turns + 1:
         raise IllegalEvent(f"turn {event.turn} after {state.turns}")
 
@@ -84,7 +99,7 @@ def speech_ended(state: "State", event: e.SpeechEnded) -> None:
 
 def check_reply_started(state: "State", event: e.ReplyStarted) -> None:
     """A conversation is open, and replies are numbered in order."""
-    _need_conversation(state)
+    need_conversation(state)
     if event.reply != state.replies + 1:
         raise IllegalEvent(f"reply {event.reply} after {state.replies}")
 

@@ -13,7 +13,7 @@ the ballast again, or something was erased.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from queue import Empty
 from typing import Any
 
@@ -25,8 +25,6 @@ from tenuto.stores.database import STOREWIDE, Database
 from tenuto.stores.lane import Job, Lane, Queue, Stop, settle
 
 logger = logging.getLogger("tenuto.stores")
-
-Operation = Callable[[apsw.Cursor, Any], Any]
 
 BATCH = 512
 """Jobs in one commit, at most; the rest is the next batch."""

@@ -16,6 +16,17 @@ import msgspec
 
 from tenuto.errors import StoreUnavailable
 
+_forks = 0
+"""How many forks lie between this process and the one that loaded this module: threads come along with none of them."""
+
+
+def _forked() -> None:
+    global _forks
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_forked)
+
 
 class Job(msgspec.Struct, frozen=True):
     operation: Callable[..., Any]
@@ -49,7 +60,7 @@ class Lane:
         self._queue: Queue = SimpleQueue()
         self._lock = threading.Lock()
         self._started = False
-        self._pid = 0
+        self._forks = 0
         self._stops: list[asyncio.Future[Any]] | None = None
 
     def submit(
@@ -77,7 +88,7 @@ class Lane:
     @property
     def is_forked(self) -> bool:
         """Whether this process is a fork of the one that started the threads."""
-        return self._started and self._pid != os.getpid()
+        return self._started and self._forks != _forks
 
     async def close(self) -> None:
         """Finish what was queued, then end the threads. Safe to call twice."""
@@ -94,7 +105,7 @@ class Lane:
             await asyncio.wait(ending)
 
     def _start(self) -> None:
-        self._started, self._pid = True, os.getpid()
+        self._started, self._forks = True, _forks
         for number in range(self._count):
             # A program that forgets to close its store must still be able to end.
             threading.Thread(

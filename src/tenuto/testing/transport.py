@@ -13,12 +13,10 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
+from tenuto.testing.proxy import Direction as Direction
+from tenuto.testing.proxy import How as How
 from tenuto.transports.carrier import Wire
-
-Direction = Literal["to_server", "to_client"]
-How = Literal["clean", "reset", "half-open"]
 
 
 @dataclass

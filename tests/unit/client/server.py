@@ -1,16 +1,24 @@
 """A model of a server of tenuto.v1, for one session: no I/O, and as little as a client can notice."""
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from tenuto import events as e
 from tenuto.client.core import ClientCore, Close, Send
+from tenuto.client.items import Happened, Item
 from tenuto.wire import native
 
 RATE = 8_000
 encode_event = msgspec.json.Encoder().encode
+
+
+def texts(items: Sequence[Item]) -> list[str]:
+    """The messages among what a client was told."""
+    events = [item.event for item in items if isinstance(item, Happened)]
+    return [event.text for event in events if isinstance(event, e.MessageAdded)]
 
 
 class Server:

@@ -18,11 +18,10 @@ from tenuto.errors import (
     Superseded,
     TenutoError,
 )
-from tenuto.events import MessageAdded
 from tenuto.testing.transport import Cut, Direction, How, Line, Weather
 from tenuto.transports.carrier import Carrier
 from tenuto.wire import native
-from tests.unit.client.server import RATE, Desk, Server
+from tests.unit.client.server import RATE, Desk, Server, texts
 
 
 class Door:
@@ -105,11 +104,6 @@ async def talking(house: House, **more: object) -> AsyncIterator[tuple[Client, l
         finally:
             await client.close()
             await reading
-
-
-def texts(items: Sequence[Item]) -> list[str]:
-    events = [item.event for item in items if isinstance(item, Happened)]
-    return [event.text for event in events if isinstance(event, MessageAdded)]
 
 
 @pytest.mark.virtual

@@ -27,9 +27,9 @@ from tenuto.errors import (
     Superseded,
     TooMuch,
 )
-from tenuto.events import MessageAdded, ReplyCut, ReplyStarted, SpeechEnded, Unknown
+from tenuto.events import ReplyCut, ReplyStarted, SpeechEnded, Unknown
 from tenuto.wire import native
-from tests.unit.client.server import RATE, Connection, Server, encode_event
+from tests.unit.client.server import RATE, Connection, Server, encode_event, texts
 
 OPTIONS = Options(session="s", client="me", microphone=RATE, loudspeaker=0, seed=1)
 
@@ -47,11 +47,6 @@ def again(core: ClientCore, server: Server, now: float) -> Connection:
     connection = Connection(server, core, now)
     connection.settle(now)
     return connection
-
-
-def texts(items: Sequence[Item]) -> list[str]:
-    events = [item.event for item in items if isinstance(item, Happened)]
-    return [event.text for event in events if isinstance(event, MessageAdded)]
 
 
 def sent(core: ClientCore) -> list[Any]:

@@ -14,7 +14,7 @@ from tests.unit.session.house import quiet
 
 pytestmark = pytest.mark.virtual
 
-DUE = 3600.0
+DUE = 60.0
 """Seconds until an alarm is due."""
 
 

@@ -19,7 +19,7 @@ from tenuto.stores.in_memory import InMemoryStore
 from tenuto.testing.clock import VirtualClock
 from tenuto.testing.engine import Script, Step
 from tests.unit.host.hosting import Shelf
-from tests.unit.session.house import quiet
+from tests.unit.session.house import contents, quiet
 
 pytestmark = pytest.mark.virtual
 
@@ -63,10 +63,6 @@ async def talk(session: Session, *texts: str) -> None:
             await conversation.send_message(text)
 
 
-def contents(session: Session) -> list[str]:
-    return [entry.content for entry in session.get_memory().entries]
-
-
 async def outcomes(store: ports.Store, name: str) -> list[tuple[str, float]]:
     """What came of reading: why it failed, and in how many seconds it is tried again."""
     found = await store.read(
@@ -83,13 +79,13 @@ async def test_what_fails_is_tried_later_and_later_and_given_up() -> None:
     async with host(store, reads) as tenuto:
         session = await tenuto.create_session()
         await talk(session, "Hi")
-        await asyncio.sleep(2 * sum(BACKOFF))
+        await asyncio.sleep(sum(BACKOFF) + READING)
         assert len(reads.read) == TRIES
         found = await outcomes(store, session.session_id)
         assert [again for _, again in found] == [*BACKOFF, 0.0]
         assert [failed for failed, _ in found[:2]] == [EngineError.code, "RuntimeError"]
         await talk(session, "I sail")
-        await asyncio.sleep(2 * sum(BACKOFF))
+        await quiet()
         assert reads.read[-1] == ["I sail"], "the next one begins afresh"
 
 
@@ -137,7 +133,7 @@ async def test_what_a_host_did_not_come_to_the_next_one_does_when_the_session_is
         assert contents(session) == ["The user sails."]
     async with host(store, reads) as tenuto:
         await tenuto.load_session("s1")
-        await asyncio.sleep(3600)
+        await asyncio.sleep(READING)
     assert reads.read == [["I sail"]], "once"
 
 
@@ -165,7 +161,7 @@ async def test_who_is_told_to_learn_no_more_reads_nothing() -> None:
         await asyncio.sleep(BACKOFF[0] + 1)
         assert (len(reads.read), contents(session)) == (1, [])
         await talk(session, "Hi")
-        await asyncio.sleep(3600)
+        await asyncio.sleep(BACKOFF[0] + 1)
     assert len(reads.read) == 1
     assert (await outcomes(store, "s1"))[1:] == [("off", 0.0)]
 
@@ -245,7 +241,7 @@ async def test_who_opens_a_session_while_it_is_told_what_was_found_keeps_it() ->
         with shelf.holding("load") as gate:
             reads.free.set()
             await quiet()
-            opening = asyncio.create_task(held_for(tenuto, "s1", 3600))
+            opening = asyncio.create_task(held_for(tenuto, "s1", READING))
             await quiet()
             gate.set()
             assert await opening == ["The user sails."]
@@ -285,7 +281,7 @@ async def test_a_session_that_nobody_comes_to_read_is_not_woken_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(extraction, "READ_SECONDS", 1e9)
-    monkeypatch.setattr(conversation_fold, "READING", 10.0)
+    monkeypatch.setattr(conversation_fold, "READING", 1.0)
     store = InMemoryStore(VirtualClock())
     reads = Reads()
     reads.free.clear()
@@ -293,7 +289,7 @@ async def test_a_session_that_nobody_comes_to_read_is_not_woken_for_ever(
         async with tenuto.session(session_id="s1") as session:
             await talk(session, "I sail")
         engines = await kinds(store, "s1", e.EngineReady)
-        await asyncio.sleep(6_000)
+        await asyncio.sleep(600)
         assert await kinds(store, "s1", e.SessionRestored) == WAKES
         assert await kinds(store, "s1", e.EngineReady) == engines, "none of it bills"
         assert "s1" not in tenuto.sessions_here
@@ -330,7 +326,7 @@ async def test_of_an_ephemeral_session_that_was_put_away_nothing_is_read() -> No
     assert await store.due(1e12, 10) == []
     async with host(store, reads) as tenuto:
         await tenuto.load_session("s1")
-        await asyncio.sleep(3600)
+        await asyncio.sleep(READING)
     assert reads.read == []
 
 
@@ -376,6 +372,6 @@ async def test_what_was_found_and_that_it_was_looked_for_are_one_append() -> Non
     async with host(Told(VirtualClock()), Reads()) as tenuto:
         async with tenuto.session() as session:
             await talk(session, "I sail")
-        await asyncio.sleep(3600)
+        await quiet()
     (together,) = [t for t in appended if {"memory.added", "conversation.extracted"} & set(t)]
     assert together[:2] == ["memory.added", "conversation.extracted"]

@@ -17,7 +17,9 @@ from tests.unit.session.house import Ear, quiet
 pytestmark = pytest.mark.virtual
 
 MINUTE = 60.0
-SLOW = Step(hear="Think", say=["Done."], delay=2 * 3600.0)
+IDLE = 60.0
+"""Seconds; an hour takes the alarms of a host long, even in virtual time."""
+SLOW = Step(hear="Think", say=["Done."], delay=4 * IDLE)
 
 
 async def used(tenuto: Host, name: str = "") -> Session:
@@ -53,10 +55,10 @@ async def test_at_exactly_the_limit_it_is_kept() -> None:
 
 async def test_activity_counts_again_from_its_moment() -> None:
     async with hosting() as tenuto:
-        session, sweep = await used(tenuto), IdleSweep(tenuto)
-        await asyncio.sleep(50 * MINUTE)
+        session, sweep = await used(tenuto), IdleSweep(tenuto, idle=IDLE)
+        await asyncio.sleep(IDLE - 10)
         await session.send_message("Hi")
-        await asyncio.sleep(50 * MINUTE)
+        await asyncio.sleep(IDLE - 10)
         assert await sweep.sweep() == []
 
 
@@ -67,22 +69,22 @@ async def test_one_that_a_person_is_attached_to_is_kept(role: str) -> None:
         joining = Joining(client="tab", role="observer" if role == "observer" else "controller")
         attachment = await session.attach(joining, ear)
         await session.send_message("Hi")
-        await asyncio.sleep(3 * 3600)
-        assert await IdleSweep(tenuto).sweep() == []
+        await asyncio.sleep(3 * IDLE)
+        assert await IdleSweep(tenuto, idle=IDLE).sweep() == []
         assert ear.let_go == []
         # Without the person, the same session goes: if not by the sweep, then by its grace.
         attachment.leave("left")
-        await asyncio.sleep(3 * 3600)
-        await IdleSweep(tenuto).sweep()
+        await asyncio.sleep(3 * IDLE)
+        await IdleSweep(tenuto, idle=IDLE).sweep()
         await quiet()
         assert not session.is_active
 
 
 async def test_one_that_is_in_the_middle_of_a_reply_is_kept() -> None:
     async with hosting(HI, SLOW) as tenuto:
-        session, sweep = await used(tenuto), IdleSweep(tenuto)
+        session, sweep = await used(tenuto), IdleSweep(tenuto, idle=IDLE)
         asking = asyncio.create_task(session.send_message("Think"))
-        await asyncio.sleep(1.5 * 3600)
+        await asyncio.sleep(2 * IDLE)
         assert session.status is Status.PROCESSING
         assert await sweep.sweep() == []
         assert (await asking).text == "Done."
@@ -94,10 +96,10 @@ async def test_one_that_fails_to_close_does_not_strand_the_rest(
     async with hosting() as tenuto:
         names = ("a", "b", "c")
         sessions = [await used(tenuto, name) for name in names]
-        await asyncio.sleep(2 * 3600)
+        await asyncio.sleep(2 * IDLE)
         tenuto.shelf.full.add("b")
         caplog.set_level(logging.WARNING)
-        assert await IdleSweep(tenuto).sweep() == ["a", "c"]
+        assert await IdleSweep(tenuto, idle=IDLE).sweep() == ["a", "c"]
         assert "session b did not close: StoreFull" in caplog.text
         await quiet()
         assert not any(session.is_active for session in sessions)
@@ -106,31 +108,31 @@ async def test_one_that_fails_to_close_does_not_strand_the_rest(
 async def test_one_that_does_not_get_done_closing_is_not_waited_for() -> None:
     async with hosting() as tenuto:
         await used(tenuto)
-        await asyncio.sleep(2 * 3600)
+        await asyncio.sleep(2 * IDLE)
         tenuto.shelf.open.clear()
         async with asyncio.timeout(11):
-            assert await IdleSweep(tenuto).sweep() == []
+            assert await IdleSweep(tenuto, idle=IDLE).sweep() == []
         tenuto.shelf.open.set()
 
 
 async def test_it_sweeps_by_itself_until_it_is_stopped() -> None:
     async with hosting() as tenuto:
-        sweep = IdleSweep(tenuto)
+        sweep = IdleSweep(tenuto, every=IDLE / 2, idle=IDLE)
         assert not sweep.is_running
         sweep.start()
         sweep.start()
         session = await used(tenuto)
-        await asyncio.sleep(61 * MINUTE)
+        await asyncio.sleep(IDLE + 1)
         assert (session.is_active, sweep.is_running) == (True, True)
-        await asyncio.sleep(30 * MINUTE)
+        await asyncio.sleep(IDLE / 2)
         assert not session.is_active
         sweep.stop()
         sweep.stop()
         session = await used(tenuto)
-        await asyncio.sleep(10 * 3600)
+        await asyncio.sleep(10 * IDLE)
         assert (session.is_active, sweep.is_running) == (True, False)
         sweep.start()
-        await asyncio.sleep(31 * MINUTE)
+        await asyncio.sleep(IDLE / 2 + 1)
         assert not session.is_active
 
 

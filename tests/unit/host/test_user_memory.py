@@ -14,6 +14,7 @@ from tenuto.session import ports
 from tenuto.session.user_memory import journal_of
 from tenuto.stores.in_memory import InMemoryStore
 from tenuto.testing.clock import VirtualClock
+from tests.unit.session.house import contents
 
 pytestmark = pytest.mark.virtual
 
@@ -37,10 +38,6 @@ async def hosting(shelf: Shelf) -> AsyncIterator[Tenuto]:
     config = TenutoConfig(store="memory:", engine="text", lease=3_600)
     async with Tenuto(config, store=shelf, clock=VirtualClock()) as tenuto:
         yield tenuto
-
-
-def contents(session: Session) -> list[str]:
-    return [entry.content for entry in session.get_memory().entries]
 
 
 def on_its_way(session: Session) -> list[int]:

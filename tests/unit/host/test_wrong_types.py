@@ -152,6 +152,12 @@ async def test_settings_that_nobody_knows_are_told_in_every_place() -> None:
         assert session.position == before
 
 
+def test_where_a_store_is_given_a_url_is_told_its_place() -> None:
+    url: Any = "sqlite:///x.db"
+    with pytest.raises(InvalidConfig, match="TenutoConfig\\(store="):
+        Tenuto(store=url)
+
+
 @pytest.mark.parametrize("config", ["sqlite:///x.db", {"store": "memory:"}, 0])
 def test_a_host_takes_its_own_settings_only(config: Any) -> None:
     with pytest.raises(InvalidConfig, match="is a TenutoConfig"):

@@ -50,7 +50,6 @@ class FakeHost:
         self.messages: dict[str, list[Message]] = {}
         self.drained = 0
         self.entered = 0
-        self.warmed = 0
         self.watching = 0
         self.broken: Exception | None = None
         self.imported: tuple[bytes, dict[str, str], str] | None = None
@@ -64,8 +63,7 @@ class FakeHost:
     async def __aexit__(self, *error: object) -> None:
         self.entered -= 1
 
-    def warm(self) -> None:
-        self.warmed += 1
+    def warm(self) -> None: ...
 
     def add(self, session: str, *, tenant: str = "local", user: str = "local") -> None:
         self.time += 1

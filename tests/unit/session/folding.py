@@ -86,13 +86,6 @@ def folded(*events: e.Event) -> State:
     return state
 
 
-def refold(state: State, *events: e.Event) -> State:
-    """Go on with a state."""
-    for event in events:
-        apply(state, event)
-    return state
-
-
 def due(state: State) -> float | None:
     """Read afresh: a type checker takes an attribute for what it was."""
     return state.due

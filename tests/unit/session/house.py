@@ -10,6 +10,7 @@ from tenuto.errors import TenutoError
 from tenuto.session import core as c
 from tenuto.session import fold, history, ports, stimuli
 from tenuto.session.driver import Driver
+from tenuto.session.session import Session
 from tenuto.session.state import Status, Turn
 from tenuto.stores import rows
 from tenuto.stores.in_memory import InMemoryStore
@@ -21,6 +22,11 @@ CAPABILITIES = ports.Capabilities(name="hand", hears=16_000, speaks=16_000, cont
 async def quiet() -> None:
     """Wait until nothing can happen any more without time passing."""
     await asyncio.sleep(1e-6)
+
+
+def contents(session: Session) -> list[str]:
+    """What a session knows."""
+    return [entry.content for entry in session.get_memory().entries]
 
 
 class Hand:
@@ -36,6 +42,8 @@ class Hand:
         self.closed = False
         self.refuse: Exception | None = None
         """What `open` raises."""
+        self.bug: Exception | None = None
+        """What `hear` and `send` raise, which they may not."""
         self.diary: list[str] = []
         """Where it notes that it was asked."""
         self.hangs = 0.0
@@ -48,9 +56,13 @@ class Hand:
             raise self.refuse
 
     def hear(self, pcm: bytes | bytearray | memoryview, offset: int) -> None:
+        if self.bug is not None:
+            raise self.bug
         self.heard.append((bytes(pcm), offset))
 
     def send(self, request: ports.Request) -> None:
+        if self.bug is not None:
+            raise self.bug
         self.requests.append(request)
         self.diary.append("engine")
 
@@ -91,7 +103,7 @@ class Hands:
         self.capabilities = capabilities
         self.made: list[Hand] = []
         self.voices: list[bool] = []
-        self.fails: TenutoError | None = None
+        self.fails: Exception | None = None
         self.prepare: Callable[[Hand], None] = lambda hand: None
 
     def __call__(self, voice: bool) -> ports.Engine:
@@ -282,6 +294,11 @@ class House:
         number = self.driver.core.state.attachments
         self.driver.add(number, ear)
         return number
+
+    def say(self, *texts: str) -> None:
+        """Put messages of the user into the open conversation, which nobody answers."""
+        for text in texts:
+            self.driver.receive(stimuli.Inject(role="user", text=text))
 
     async def talking(self, ear: Ear) -> Hand:
         """Somebody is there, and the engine is ready."""

@@ -10,7 +10,7 @@ import pytest
 from tenuto import events as e
 from tenuto.errors import IllegalEvent
 from tenuto.session import conversation as module
-from tenuto.session import ports, stimuli
+from tenuto.session import ports
 from tenuto.session.archive import Archive
 from tenuto.session.session import Session
 from tenuto.stores import rows
@@ -23,11 +23,6 @@ pytestmark = pytest.mark.virtual
 async def live() -> AsyncIterator[tuple[Session, House]]:
     async with house() as at:
         yield Session(at.driver, cast(Archive, Papers(at.store))), at
-
-
-def say(at: House, *texts: str) -> None:
-    for text in texts:
-        at.driver.receive(stimuli.Inject(role="user", text=text))
 
 
 async def ends(at: House) -> list[str]:
@@ -68,7 +63,7 @@ async def test_only_the_open_one_is_ended_or_spoken_in() -> None:
 async def test_it_knows_its_place_in_the_tree() -> None:
     async with live() as (session, at):
         main = session.start_conversation("main")
-        say(at, "I like physics")
+        at.say("I like physics")
         branch = session.start_conversation("deep", parent_id="main")
         session.start_conversation("wide", parent_id="main")
         assert (main.parent_id, branch.parent_id) == (None, "main")
@@ -84,10 +79,10 @@ async def test_it_has_its_own_last_messages_whatever_came_since(
     monkeypatch.setattr(module, "PAGE", 40)
     async with live() as (session, at):
         first = session.start_conversation("first")
-        say(at, *(f"first {n}" for n in range(10)))
+        at.say(*(f"first {n}" for n in range(10)))
         second = session.start_conversation("second")
         assert await second.history() == []
-        say(at, *(f"second {n}" for n in range(100)))
+        at.say(*(f"second {n}" for n in range(100)))
         assert [m.text for m in await first.history(limit=2)] == ["first 8", "first 9"]
         assert len(await first.history()) == 10
         assert [m.text for m in await second.history(limit=1)] == ["second 99"]
@@ -97,7 +92,7 @@ async def test_it_has_its_own_last_messages_whatever_came_since(
 async def test_a_journal_that_has_less_than_it_should_is_read_to_its_end() -> None:
     async with live() as (session, at):
         first = session.start_conversation("first")
-        say(at, "Hi")
+        at.say("Hi")
         at.driver.core.state.conversations["first"].messages = 9
         assert [m.text for m in await first.history()] == ["Hi"]
 

@@ -10,8 +10,8 @@ from tenuto.errors import (
     InvalidInput,
     Refused,
 )
+from tenuto.ids import LONGEST_NAME
 from tenuto.session import effects, ports, stimuli
-from tenuto.session.conversing import LONGEST_NAME
 from tenuto.session.state import Turn
 from tests.unit.session.scene import Scene, answering, configured, paused, rung, talking
 

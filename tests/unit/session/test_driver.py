@@ -467,6 +467,20 @@ async def test_an_engine_that_cannot_be_made_is_an_engine_that_failed() -> None:
         assert at.status() is Status.ERROR
 
 
+async def test_a_bug_of_whoever_makes_engines_is_an_engine_that_failed() -> None:
+    async with house() as at:
+        ear = Ear()
+        at.hands.fails = RuntimeError("a bug")
+        at.join(ear)
+        await quiet()
+        assert ear.types[-1] == "engine.lost" and at.driver.error is None
+        at.hands.fails = None
+        await asyncio.sleep(60.0)
+        at.hands.last.give(ports.Ready())
+        await quiet()
+        assert ear.types[-1] == "engine.ready", "it is tried again by itself"
+
+
 async def test_an_outage_is_waited_out_and_what_is_owed_is_answered() -> None:
     async with house() as at:
         ear, tried = Ear(), list[float]()

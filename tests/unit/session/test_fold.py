@@ -7,9 +7,9 @@ from typing import get_args
 import pytest
 
 from tenuto import events as e
-from tenuto.errors import IllegalEvent
+from tenuto.errors import IllegalEvent, InvalidInput
 from tenuto.session import client_fold, conversation_fold, fold, life_fold, turn_fold
-from tenuto.session.fold import RULES, State, apply, decode, encode
+from tenuto.session.fold import RULES, State, apply, decode, encode, need_position
 from tenuto.session.state import Life, Turn
 from tests.unit.session.folding import (
     AT,
@@ -79,7 +79,16 @@ def test_each_rule_is_about_the_events_that_it_stands_beside() -> None:
     for module in (life_fold, client_fold, conversation_fold, turn_fold):
         for name, rule in inspect.getmembers(module, inspect.isfunction):
             if rule.__module__ == module.__name__ and not name.startswith("_"):
-                assert rule in used or name in ("is_controllers", "remember_command"), name
+                about = "event" in inspect.signature(rule).parameters
+                assert rule in used or name == "is_controllers" or not about, name
+
+
+@pytest.mark.parametrize("position", [-1, 0, 4])
+def test_a_journal_has_the_positions_from_1_to_its_head(position: int) -> None:
+    need_position(1, 3)
+    need_position(3, 3)
+    with pytest.raises(InvalidInput, match=f"positions 1 to 3; {position} is none"):
+        need_position(position, 3)
 
 
 # -------------------------------------------------------------------------------------------- memories, and what is due

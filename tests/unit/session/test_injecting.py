@@ -39,11 +39,6 @@ def texts(at: House) -> list[str]:
     return [m.text for m in at.driver.core.state.recent]
 
 
-def say(at: House, *texts: str) -> None:
-    for text in texts:
-        at.driver.receive(stimuli.Inject(role="user", text=text))
-
-
 async def test_a_record_that_comes_ten_times_is_put_in_once() -> None:
     async with talking() as (injecting, at, _):
         counts = [await injecting.put(RECORD) for _ in range(5)]
@@ -67,7 +62,7 @@ async def test_what_was_said_long_ago_is_known_too() -> None:
         record = [("user", f"number {n}") for n in range(WINDOW * 2)]
         assert await injecting.put(record) == len(record)
         assert await injecting.put(record) == 0
-        say(at, *(f"later {n}" for n in range(WINDOW + 5)))
+        at.say(*(f"later {n}" for n in range(WINDOW + 5)))
         assert await injecting.put(record) == 0
         assert injecting.put_now([*record, ("user", "later 50"), ("user", "new")]) == 1
         assert texts(at)[-1] == "new"
@@ -79,7 +74,7 @@ async def test_recent_messages_are_enough_for_an_update_in_passing() -> None:
         assert injecting.put_now(RECORD[-2:]) == 0
         assert papers.reads == 0
         assert injecting.put_now([]) == 0
-        say(at, *(f"later {n}" for n in range(WINDOW)))
+        at.say(*(f"later {n}" for n in range(WINDOW)))
         assert injecting.put_now([("user", "new")]) == 1
 
 
@@ -103,11 +98,11 @@ async def test_of_a_reply_that_was_cut_all_of_it_is_known() -> None:
 
 async def test_a_policy_brings_messages_of_earlier_conversations() -> None:
     async with talking() as (injecting, at, _):
-        say(at, "one", "two", "three")
+        at.say("one", "two", "three")
         at.driver.receive(stimuli.StartConversation(conversation="branch", parent="main"))
-        say(at, "of the branch")
+        at.say("of the branch")
         at.driver.receive(stimuli.StartConversation(conversation="next"))
-        say(at, "here")
+        at.say("here")
         assert await injecting.put("last_2") == 2
         assert await injecting.put("last_2") == 0
         assert texts(at)[-3:] == ["here", "three", "of the branch"]
@@ -122,9 +117,9 @@ async def test_so_many_messages_are_looked_at(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(module, "PAGE", 4)
     monkeypatch.setattr(module, "MOST_READ", 8)
     async with talking() as (injecting, at, papers):
-        say(at, *(f"old {n}" for n in range(3)))
+        at.say(*(f"old {n}" for n in range(3)))
         at.driver.receive(stimuli.StartConversation(conversation="next"))
-        say(at, *(f"new {n}" for n in range(9)))
+        at.say(*(f"new {n}" for n in range(9)))
         assert await injecting.put([("user", f"new {n}") for n in range(9)]) == 0
         assert papers.reads == 2
 

@@ -5,6 +5,7 @@ import pytest
 from tenuto import events as e
 from tenuto.errors import IllegalEvent
 from tenuto.session.fold import State, apply
+from tenuto.session.life_fold import need_awake
 from tests.unit.session.folding import (
     AT,
     CREATED,
@@ -24,6 +25,12 @@ def test_nothing_comes_after_the_end() -> None:
     state = folded(e.SessionEnded(at=AT, reason="user"))
     assert state.ended and state.end_reason == "user"
     assert_refused(state, TALK, IllegalEvent, "after session.ended")
+
+
+def test_a_paused_session_is_not_awake() -> None:
+    need_awake(folded())
+    with pytest.raises(IllegalEvent, match="Resume it first"):
+        need_awake(folded(e.SessionPaused(at=AT)))
 
 
 @pytest.mark.parametrize("open_", [TALK, attached(1, role="observer")])

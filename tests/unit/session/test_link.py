@@ -162,12 +162,67 @@ async def test_a_link_that_is_lost_is_asked_nothing() -> None:
         assert (hand.asked, at.hands.last.asked) == ([], ["Ask Hi"])
 
 
+async def test_an_engine_that_raises_when_it_is_asked_is_lost_and_the_next_one_is_asked_again() -> (
+    None
+):
+    async with house() as at:
+        ear = Ear()
+        hand = await at.talking(ear)
+        hand.bug = RuntimeError("a bug")
+        at.driver.receive(stimuli.Type(text="Hi", client="tab"))
+        await quiet()
+        assert hand.closed and at.hands.last is not hand
+        at.hands.last.give(ports.Ready())
+        await quiet()
+        assert at.hands.last.asked == ["Ask Hi"]
+        assert ear.types.count("engine.lost") == 1 and at.driver.error is None
+
+
+async def test_an_engine_that_raises_when_an_answer_is_dropped_is_lost_without_whoever_drops_it() -> (
+    None
+):
+    async with house() as at:
+        ear = Ear()
+        hand = await at.talking(ear)
+        at.driver.receive(stimuli.Type(text="one", client="tab"))
+        await quiet()
+        hand.bug = RuntimeError("a bug")
+        at.driver.receive(stimuli.Type(text="two", client="tab"))
+        await quiet()
+        assert hand.closed
+        at.hands.last.give(ports.Ready())
+        await quiet()
+        assert at.hands.last.asked == ["Ask one two"]
+
+
+async def test_an_engine_that_raises_when_it_hears_is_lost_once_and_not_its_client() -> None:
+    async with house() as at:
+        ear = Ear()
+        hand = await at.talking(ear)
+        at.driver.microphone.start("mic", 16_000, 0)
+        hand.bug = RuntimeError("a bug")
+        for offset in (0, 320, 640):
+            at.driver.microphone.hear(bytes(640), offset)
+        await quiet()
+        assert hand.closed and len(at.hands.made) == 2
+        assert ear.types.count("engine.lost") == 1 and not ear.types.count("attachment.detached")
+        at.hands.last.give(ports.Ready())
+        await quiet()
+        at.driver.microphone.hear(bytes(640), 960)
+        assert len(at.hands.last.heard) == 1
+
+
 # ------------------------------------------------------------------------------------------------ older than the window
 
 
-def say(at: House, *texts: str) -> None:
-    for text in texts:
-        at.driver.receive(stimuli.Inject(role="user", text=text))
+async def reading(at: House) -> Hand:
+    """Somebody is there who only reads, and the engine is ready."""
+    at.join(Ear(), voice=False)
+    at.driver.receive(stimuli.Connect())
+    await quiet()
+    at.hands.last.give(ports.Ready())
+    await quiet()
+    return at.hands.last
 
 
 async def resumed(at: House, policy: str = "all") -> list[str]:
@@ -177,9 +232,9 @@ async def resumed(at: House, policy: str = "all") -> list[str]:
     at.join(Ear(), voice=False, opens=False)
     at.driver.receive(stimuli.StartConversation(conversation="old"))
     old = [f"old {number}" for number in range(60)]
-    say(at, *old)
+    at.say(*old)
     at.driver.receive(stimuli.StartConversation(conversation="new"))
-    say(at, *(f"new {number}" for number in range(60)))
+    at.say(*(f"new {number}" for number in range(60)))
     at.driver.receive(stimuli.StartConversation(conversation="old", resume=True))
     await at.driver.commit()
     return old
@@ -211,17 +266,12 @@ async def test_an_engine_is_told_what_the_state_does_not_keep_and_it_is_read_onc
 
 async def test_while_it_is_read_everything_else_goes_on() -> None:
     async with house() as at:
-        at.join(Ear(), voice=False)
-        at.driver.receive(stimuli.Connect())
-        await quiet()
-        hand = at.hands.last
-        hand.give(ports.Ready())
-        await quiet()
+        hand = await reading(at)
         old = await resumed(at)
         await asyncio.sleep(1.0)
         before = len(hand.requests)
         at.store.shelf.clear()
-        say(at, "one")
+        at.say("one")
         position = at.driver.receive(stimuli.Type(text="Hi"))
         at.driver.receive(stimuli.StartConversation(conversation="third"))
         at.driver.receive(stimuli.StartConversation(conversation="old", resume=True))
@@ -283,12 +333,7 @@ async def test_a_store_with_a_bug_does_not_keep_anybody_from_an_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with house() as at:
-        at.join(Ear(), voice=False)
-        at.driver.receive(stimuli.Connect())
-        await quiet()
-        hand = at.hands.last
-        hand.give(ports.Ready())
-        await quiet()
+        hand = await reading(at)
         await resumed(at)
 
         async def broken(read: ports.Read) -> Sequence[ports.Row]:
@@ -303,12 +348,7 @@ async def test_a_store_with_a_bug_does_not_keep_anybody_from_an_answer(
 
 async def test_what_is_read_for_a_link_that_is_closed_meanwhile_is_asked_of_nobody() -> None:
     async with house() as at:
-        at.join(Ear(), voice=False)
-        at.driver.receive(stimuli.Connect())
-        await quiet()
-        hand = at.hands.last
-        hand.give(ports.Ready())
-        await quiet()
+        hand = await reading(at)
         await resumed(at)
         at.driver.receive(stimuli.StartConversation(conversation="new", resume=True))
         await quiet()

@@ -8,9 +8,9 @@ import pytest
 from tenuto import SessionConfig, SessionTemplate, Tenuto, TenutoConfig
 from tenuto.errors import InvalidInput, SessionNotFound
 from tenuto.session import context, fold, ports, stimuli
-from tenuto.session.session import Session
 from tenuto.testing.clock import VirtualClock
 from tenuto.text.tokens import count
+from tests.unit.session.house import contents
 
 pytestmark = pytest.mark.virtual
 
@@ -20,10 +20,6 @@ MINUTE = 1 / 1_440
 
 def hosting(**more: Any) -> Tenuto:
     return Tenuto(TenutoConfig(store="memory:", engine="text"), clock=VirtualClock(), **more)
-
-
-def contents(session: Session) -> list[str]:
-    return [entry.content for entry in session.get_memory().entries]
 
 
 async def test_the_calls_of_the_document() -> None:

@@ -24,9 +24,14 @@ def frame(samples: int, value: int = 0) -> bytes:
     return value.to_bytes(2, "little") * samples
 
 
+def unbroken() -> None:
+    """Called when an engine raises: these do not."""
+    raise AssertionError
+
+
 def connected(microphone: Microphone, wanted: int | None = None) -> Hearing:
     hearing = Hearing()
-    microphone.connect(hearing.hear, wanted)
+    microphone.connect(hearing.hear, wanted, unbroken)
     microphone.ready()
     return hearing
 
@@ -42,6 +47,21 @@ def test_a_frame_goes_straight_to_the_engine() -> None:
     assert microphone.at_client(500) == 500
 
 
+@pytest.mark.parametrize("wanted", [16_000, 8_000])
+def test_an_engine_that_raises_is_told_of_and_whoever_speaks_goes_on(wanted: int) -> None:
+    def hear(pcm: bytes | bytearray | memoryview, offset: int) -> None:
+        raise RuntimeError("a bug")
+
+    broken: list[str] = []
+    microphone = Microphone()
+    microphone.start("a", 16_000, 0)
+    microphone.connect(hear, wanted, lambda: broken.append("told"))
+    microphone.ready()
+    for offset in range(0, 6_400, 320):
+        microphone.hear(frame(320), offset)
+    assert broken and microphone.heard == 6_400
+
+
 def test_audio_that_nobody_announced_is_nobodys() -> None:
     microphone = Microphone()
     hearing = connected(microphone)
@@ -55,7 +75,7 @@ def test_early_audio_waits_for_the_engine() -> None:
     microphone = Microphone()
     microphone.start("a", 16_000, 4_000)
     hearing = Hearing()
-    microphone.connect(hearing.hear, 16_000)
+    microphone.connect(hearing.hear, 16_000, unbroken)
     microphone.hear(frame(320, 1), 4_000)
     microphone.hear(frame(320, 2), 4_320)
     assert hearing.frames == []
@@ -295,7 +315,7 @@ def test_what_a_link_has_taken_along_is_asked_for_when_there_is_another() -> Non
     microphone.lose(400)
     assert (speaker.asked, microphone.heard) == ([], 400)
     hearing = Hearing()
-    microphone.connect(hearing.hear, 16_000)
+    microphone.connect(hearing.hear, 16_000, unbroken)
     assert speaker.asked == [400]
     speaker.say(10, 12)
     microphone.rewound()

@@ -1,7 +1,8 @@
 """The audio of replies: sent in time, held, cut, and counted as heard."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -10,22 +11,24 @@ from tenuto.session import ports, stimuli
 from tenuto.session.playing import PLACE_SECONDS, PLAYED_SECONDS
 from tenuto.session.state import Status, Turn
 from tenuto.testing.engine import Script, Step, voice
-from tests.unit.session.house import Ear, house, quiet
+from tests.unit.session.house import Ear, House, house, quiet
 
 pytestmark = pytest.mark.virtual
 
 SECOND = bytes(2 * 16_000)
 
 
-def scripted(*steps: Step) -> tuple[Script, Callable[[bool], ports.Engine]]:
-    """A script, and what makes its engines."""
-    script = Script(*steps)
-    return script, lambda voice: script.engine()
+@asynccontextmanager
+async def answering(*segments: str) -> AsyncIterator[House]:
+    """A house whose engine answers `Hi` with these segments, and has to be asked."""
+    script = Script(Step(hear="Hi", say=list(segments)))
+    async with house(make_engine=lambda voice: script.engine()) as at:
+        yield at
+        script.check()
 
 
 async def test_a_reply_is_spoken_at_the_speed_of_time_and_ends_when_it_was_played() -> None:
-    script, make = scripted(Step(hear="Hi", say=["Hello there.", "How are you?"]))
-    async with house(make_engine=make) as at:
+    async with answering("Hello there.", "How are you?") as at:
         ear = Ear()
         at.join(ear)
         at.driver.receive(stimuli.Type(text="Hi"))
@@ -39,12 +42,10 @@ async def test_a_reply_is_spoken_at_the_speed_of_time_and_ends_when_it_was_playe
         at.driver.receive(stimuli.Mark(reply=1, seconds=1.2, done=True))
         await at.driver.commit()
         assert ear.types[-2:] == ["reply.ended", "message.added"]
-        script.check()
 
 
 async def test_a_reply_is_held_and_goes_on_where_it_was_heard_when_somebody_comes_back() -> None:
-    _, make = scripted(Step(hear="Hi", say=["Hello there.", "How are you?"]))
-    async with house(make_engine=make) as at:
+    async with answering("Hello there.", "How are you?") as at:
         ear = Ear()
         number = at.join(ear)
         at.driver.receive(stimuli.Type(text="Hi"))
@@ -65,8 +66,7 @@ async def test_a_reply_is_held_and_goes_on_where_it_was_heard_when_somebody_come
 
 
 async def test_a_cut_sends_not_one_frame_more() -> None:
-    _, make = scripted(Step(hear="Hi", say=["Hello there, it is good to see you."]))
-    async with house(make_engine=make) as at:
+    async with answering("Hello there, it is good to see you.") as at:
         ear = Ear()
         at.join(ear)
         at.driver.receive(stimuli.Type(text="Hi"))
@@ -81,8 +81,7 @@ async def test_a_cut_sends_not_one_frame_more() -> None:
 
 
 async def test_only_those_who_are_spoken_to_hear_the_reply() -> None:
-    _, make = scripted(Step(hear="Hi", say=["Hello."]))
-    async with house(make_engine=make) as at:
+    async with answering("Hello.") as at:
         reader, listener, controller = Ear(), Ear(), Ear()
         at.join(reader, "desk", role="observer", voice=False)
         at.join(listener, "room", role="observer")
@@ -94,8 +93,7 @@ async def test_only_those_who_are_spoken_to_hear_the_reply() -> None:
 
 
 async def test_who_does_not_mark_has_heard_the_reply_a_while_after_it_was_sent() -> None:
-    _, make = scripted(Step(hear="Hi", say=["Hello."]))
-    async with house(make_engine=make) as at:
+    async with answering("Hello.") as at:
         ear = Ear()
         at.join(ear)
         at.driver.receive(stimuli.Type(text="Hi"))
@@ -106,8 +104,7 @@ async def test_who_does_not_mark_has_heard_the_reply_a_while_after_it_was_sent()
 
 
 async def test_who_still_marks_is_still_listening() -> None:
-    _, make = scripted(Step(hear="Hi", say=["Hello."]))
-    async with house(make_engine=make) as at:
+    async with answering("Hello.") as at:
         at.join(Ear())
         at.driver.receive(stimuli.Type(text="Hi"))
         for _ in range(20):
@@ -119,8 +116,7 @@ async def test_who_still_marks_is_still_listening() -> None:
 
 
 async def test_over_a_dead_connection_nobody_has_heard_anything() -> None:
-    _, make = scripted(Step(hear="Hi", say=["Hello."]))
-    async with house(make_engine=make) as at:
+    async with answering("Hello.") as at:
         number = at.join(Ear())
         at.driver.playing.there = at.clock.monotonic()
         at.driver.receive(stimuli.Type(text="Hi"))
@@ -132,8 +128,7 @@ async def test_over_a_dead_connection_nobody_has_heard_anything() -> None:
 
 
 async def test_who_was_there_after_the_last_frame_has_heard_it() -> None:
-    _, make = scripted(Step(hear="Hi", say=["Hello."]))
-    async with house(make_engine=make) as at:
+    async with answering("Hello.") as at:
         at.join(Ear())
         at.driver.playing.there = at.clock.monotonic()
         at.driver.receive(stimuli.Type(text="Hi"))
@@ -144,8 +139,7 @@ async def test_who_was_there_after_the_last_frame_has_heard_it() -> None:
 
 
 async def test_coming_back_just_after_the_last_frame_the_reply_is_not_taken_for_heard() -> None:
-    _, make = scripted(Step(hear="Hi", say=["Hello there, it is good to see you."]))
-    async with house(make_engine=make) as at:
+    async with answering("Hello there, it is good to see you.") as at:
         number = at.join(Ear())
         at.driver.receive(stimuli.Type(text="Hi"))
         await asyncio.sleep(2.2)
@@ -159,8 +153,7 @@ async def test_coming_back_just_after_the_last_frame_the_reply_is_not_taken_for_
 
 
 async def test_a_reply_of_which_all_was_heard_ends_without_another_word() -> None:
-    _, make = scripted(Step(hear="Hi", say=["Hello."]))
-    async with house(make_engine=make) as at:
+    async with answering("Hello.") as at:
         at.join(Ear())
         at.driver.receive(stimuli.Type(text="Hi"))
         await asyncio.sleep(1.0)
@@ -270,8 +263,7 @@ async def test_nobody_is_played_anything_after_goodbye() -> None:
 
 
 async def test_whether_a_reply_was_heard_is_not_asked_after_the_end() -> None:
-    _, make = scripted(Step(hear="Hi", say=["Hello."]))
-    async with house(make_engine=make) as at:
+    async with answering("Hello.") as at:
         ear = Ear()
         at.join(ear)
         at.driver.receive(stimuli.Type(text="Hi"))
@@ -312,8 +304,7 @@ async def test_without_a_link_there_is_nothing_to_play() -> None:
 
 
 async def test_a_reply_whose_hearer_is_gone_is_not_taken_for_heard() -> None:
-    _, make = scripted(Step(hear="Hi", say=["Hello."]))
-    async with house(make_engine=make) as at:
+    async with answering("Hello.") as at:
         number = at.join(Ear())
         at.driver.receive(stimuli.Type(text="Hi"))
         await asyncio.sleep(1.5)

@@ -45,19 +45,8 @@ def test_what_can_be_stored_as_a_text(value: object, is_one: bool) -> None:
     assert is_text(value) == is_one
 
 
-@pytest.mark.parametrize(
-    ("expires", "owner", "ended", "life"),
-    [
-        (5.0, "elsewhere", False, "live"),
-        (0.0, "elsewhere", False, "parked"),
-        (5.0, "elsewhere", True, "ended"),
-        (0.0, "", True, "ended"),
-    ],
-)
-def test_a_head_tells_the_life_of_its_session(
-    expires: float, owner: str, ended: bool, life: str
-) -> None:
-    head = Head(
+def head(owner: str, expires: float, ended: bool = False) -> Head:
+    return Head(
         session="s",
         tenant="t",
         user="u",
@@ -72,27 +61,23 @@ def test_a_head_tells_the_life_of_its_session(
         url="",
         expires=expires,
     )
-    assert head.life == life
+
+
+@pytest.mark.parametrize(
+    ("expires", "owner", "ended", "life"),
+    [
+        (5.0, "elsewhere", False, "live"),
+        (0.0, "elsewhere", False, "parked"),
+        (5.0, "elsewhere", True, "ended"),
+        (0.0, "", True, "ended"),
+    ],
+)
+def test_a_head_tells_the_life_of_its_session(
+    expires: float, owner: str, ended: bool, life: str
+) -> None:
+    assert head(owner, expires, ended).life == life
 
 
 def test_a_session_whose_host_was_killed_is_parked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ports, "is_gone", lambda host: host == "killed")
-    told = {
-        owner: Head(
-            session="s",
-            tenant="t",
-            user="u",
-            epoch="",
-            position=1,
-            created=0.0,
-            updated=0.0,
-            ended=False,
-            due=None,
-            fence=1,
-            owner=owner,
-            url="",
-            expires=5.0,
-        ).life
-        for owner in ("killed", "there")
-    }
-    assert told == {"killed": "parked", "there": "live"}
+    assert (head("killed", 5.0).life, head("there", 5.0).life) == ("parked", "live")

@@ -8,7 +8,7 @@ from tenuto import events as e
 from tenuto.errors import IllegalEvent
 from tenuto.session.fold import apply
 from tenuto.session.state import Turn
-from tenuto.session.turn_fold import MICS, OpenSpeech
+from tenuto.session.turn_fold import MICS, OpenSpeech, need_quiet
 from tests.unit.session.folding import (
     AT,
     TALK,
@@ -38,13 +38,20 @@ def test_a_speech_is_open_until_its_audio_is_dealt_with() -> None:
 @pytest.mark.parametrize(
     ("before", "event", "why"),
     [
-        ([], e.SpeechStarted(at=AT, turn=1), "no conversation"),
+        ([], e.SpeechStarted(at=AT, turn=1), "No conversation"),
         ([TALK], e.SpeechStarted(at=AT, turn=3), "turn 3 after 0"),
         ([TALK], e.SpeechEnded(at=AT, turn=1), "while the turn is idle"),
     ],
 )
 def test_an_illegal_speech(before: Iterable[e.Event], event: e.Event, why: str) -> None:
     assert_refused(folded(*before), event, IllegalEvent, why)
+
+
+@pytest.mark.parametrize("open_", [e.SpeechStarted(at=AT, turn=1), replied()])
+def test_what_would_strand_a_speech_or_a_reply_is_refused(open_: e.Event) -> None:
+    need_quiet(folded(TALK))
+    with pytest.raises(IllegalEvent, match="is open: end it first"):
+        need_quiet(folded(TALK, open_))
 
 
 def test_it_is_remembered_how_much_of_the_last_microphones_was_dealt_with() -> None:
@@ -88,7 +95,7 @@ def test_a_written_reply_is_not_held() -> None:
 @pytest.mark.parametrize(
     ("before", "event", "why"),
     [
-        ([], replied(), "no conversation"),
+        ([], replied(), "No conversation"),
         ([TALK], replied(2), "reply 2 after 0"),
         ([TALK], said(0), "reply 1 is not open"),
         ([TALK], e.PlaybackMarked(at=AT, reply=1, heard=1.0), "reply 1 is not open"),

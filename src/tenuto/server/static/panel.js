@@ -26,7 +26,11 @@ export class Panel {
     this.#cite = cite;
     this.#toggle.addEventListener('click', () => this.show(!this.#panel.classList.contains('shown')));
     document.getElementById('panel-close').addEventListener('click', () => this.show(false));
-    this.#panel.addEventListener('keydown', (event) => event.key === 'Escape' && this.show(false));
+    this.#panel.addEventListener('keydown', (event) => {
+      if (event.key !== 'Escape' || !this.#panel.classList.contains('shown')) return;
+      event.stopPropagation();  // Nothing else that Escape does, such as stopping the reply.
+      this.show(false);
+    });
   }
 
   /** Open or close it, where the page is too narrow to have both. */

@@ -25,9 +25,6 @@ EVERY = [
 NAME = Memory(
     memory=1, content="The user's name is Alice.", key="name", value="Alice", turn=1, at=1.0
 )
-NOT_FISH = Memory(
-    memory=2, content="The user does not like fish.", key="dislike:fish", value="fish", turn=2
-)
 DOG = Memory(
     memory=3,
     content="The user's dog is called I am Sam.",

@@ -38,6 +38,8 @@ PETS = (
     "kitten",
     "pet",
 )
+KIN = "|".join(sorted(RELATIONS + PETS, key=len, reverse=True))
+"""A pattern of all of them."""
 OPPOSITES = {"interest": "dislike", "dislike": "interest"}
 
 

@@ -6,7 +6,7 @@ others."""
 import re
 from collections.abc import Sequence
 
-from tenuto.engines.local.brain.facts import PETS, RELATIONS
+from tenuto.engines.local.brain.facts import KIN, PETS, RELATIONS
 from tenuto.engines.local.brain.moments import local
 from tenuto.engines.local.brain.normalise import Clause
 from tenuto.engines.local.brain.situation import (
@@ -308,7 +308,6 @@ def noted(found: Found, situation: Situation) -> Reply | None:
 
 
 _ME = r"(?:about me|of me)"
-_KIN = "|".join(sorted(RELATIONS + PETS, key=len, reverse=True))
 _LIKE = r"(?:like|love|enjoy|like to do|enjoy doing|like doing)"
 
 RULES: list[Rule] = [
@@ -333,7 +332,7 @@ RULES: list[Rule] = [
         _known_as("name", unknown="I do not know: you have not told me your name."),
         r"who am i|what am i called|what do you call me|who is (?:this|talking|speaking)",
     ),
-    rule(_who, rf"what (?:is|are) my (?P<who>{_KIN})s? (?:called|named)"),
+    rule(_who, rf"what (?:is|are) my (?P<who>{KIN})s? (?:called|named)"),
     rule(_who, r"(?:what|which) (?P<who>pets|children) do i have"),
     rule(_mine, r"(?:what|who) (?:is|are|was|were) my (?P<n>.+?)(?: again)?"),
     rule(_mine, r"(?:where|when|which|how|what time|what day) (?:is|are) my (?P<n>.+)"),
@@ -342,10 +341,10 @@ RULES: list[Rule] = [
         r"(?:my|say my|what about my|and my) (?P<n>name|interests?|birthday|job|age|hobbies"
         r"|hobby)",
     ),
-    rule(_who, rf"what (?:is|are) (?:the )?names? of my (?P<who>{_KIN}|pets|children)s?"),
+    rule(_who, rf"what (?:is|are) (?:the )?names? of my (?P<who>{KIN}|pets|children)s?"),
     rule(
         _who,
-        rf"(?:do i have|have i got|how many) (?:an? |any )?(?P<who>{_KIN}|pets|children)s?(?: do i"
+        rf"(?:do i have|have i got|how many) (?:an? |any )?(?P<who>{KIN}|pets|children)s?(?: do i"
         r" have)?",
     ),
     rule(

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from tenuto.engines.local.brain.facts import KINDS, PETS, RELATIONS, Fact, fact, learn
+from tenuto.engines.local.brain.facts import KIN, KINDS, PETS, RELATIONS, Fact, fact, learn
 from tenuto.engines.local.brain.names import certain_name, likely_name, nationality, with_names
 from tenuto.engines.local.brain.normalise import Clause, readings
 from tenuto.engines.local.brain.situation import Found, Reply, Situation
@@ -70,7 +70,7 @@ def _place(found: Found) -> list[Fact]:
     value = found.said("v")
     company: list[Fact] = []
     if match := re.search(
-        rf" (?:together )?with (?:my ({_KIN})\b ?(\w*)|(?:my|our|the|an?|some|two) ).*", value
+        rf" (?:together )?with (?:my ({KIN})\b ?(\w*)|(?:my|our|the|an?|some|two) ).*", value
     ):
         value = value[: match.start()]
         if match[1]:
@@ -234,7 +234,6 @@ def _age(found: Found) -> list[Fact]:
     return [fact("age", found.said("v"))]
 
 
-_KIN = "|".join(sorted(RELATIONS + PETS, key=len, reverse=True))
 _PET = "|".join((*PETS, *RELATIONS))
 _NUMBER = (
     r"(?:\d{1,3}|(?:twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)(?: \w+)?"
@@ -301,10 +300,10 @@ STATEMENTS: list[tuple[re.Pattern[str], Facts]] = [
     _statement(_keeps("language"), r"i (?:can )?speak (?P<v>.+)"),
     _statement(_keeps("allergy"), r"i am (?:very |highly |severely |also )?allergic to (?P<v>.+)"),
     _statement(_allergy, r"i have an? (?P<v>\w+) allergy"),
-    _statement(_relation(certain_name), rf"my (?P<who>{_KIN})(?:'s|s)? name is (?P<v>.+)"),
-    _statement(_relation(certain_name), rf"my (?P<who>{_KIN}) is (?:called|named) (?P<v>.+)"),
-    _statement(_relation(certain_name), rf"the name of my (?P<who>{_KIN}) is (?P<v>.+)"),
-    _statement(_relation(likely_name), rf"my (?P<who>{_KIN}) is (?P<v>\w+)"),
+    _statement(_relation(certain_name), rf"my (?P<who>{KIN})(?:'s|s)? name is (?P<v>.+)"),
+    _statement(_relation(certain_name), rf"my (?P<who>{KIN}) is (?:called|named) (?P<v>.+)"),
+    _statement(_relation(certain_name), rf"the name of my (?P<who>{KIN}) is (?P<v>.+)"),
+    _statement(_relation(likely_name), rf"my (?P<who>{KIN}) is (?P<v>\w+)"),
     _statement(
         _has,
         rf"i (?:have|have got) an? (?P<who>{_PET})(?: (?:called|named|whose name is) (?P<v>.+))?",
