@@ -28,7 +28,7 @@ def _forked() -> None:
 os.register_at_fork(after_in_child=_forked)
 
 
-class Job(msgspec.Struct, frozen=True):
+class Job(msgspec.Struct, frozen=True, gc=False):
     operation: Callable[..., Any]
     """Called with what the lane works on (a cursor), then `argument`."""
     argument: Any
