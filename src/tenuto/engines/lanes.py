@@ -174,7 +174,7 @@ class Outbox:
         self.put_now(event)
 
     def _tell_room(self) -> None:
-        if self._room is not None and len(self._events) < self._limit:
+        if self._room is not None and (self._closed or len(self._events) < self._limit):
             self._room.set()
 
     def drop_segments(self) -> None:

@@ -114,6 +114,17 @@ async def test_a_closed_box_takes_nothing_and_wakes_its_reader() -> None:
     assert found == [Failed(reason="over")]
 
 
+async def test_a_box_that_is_closed_lets_go_of_who_waits_for_room() -> None:
+    box = Outbox(limit=1)
+    box.put_now(Ready())
+    waiting = asyncio.create_task(box.put(Ready()))
+    await asyncio.sleep(0)
+    box.close(Failed(reason="over"))
+    async with asyncio.timeout(1.0):
+        await waiting
+    assert [event async for event in box] == [Failed(reason="over")]
+
+
 # ------------------------------------------------------------------------------------ pace
 
 

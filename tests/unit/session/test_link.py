@@ -304,6 +304,16 @@ async def test_a_store_that_cannot_be_read_does_not_keep_anybody_from_an_answer(
         assert len(texts(hand.requests[-1].context)) == 63  # type: ignore[union-attr]
 
 
+async def asked_of_a_store_that_waits(at: House) -> None:
+    """Ask in an old conversation, whose messages have to be read first, which does not come to an end."""
+    at.driver.receive(stimuli.StartConversation(conversation="new", resume=True))
+    await quiet()
+    at.store.shelf.clear()
+    at.driver.receive(stimuli.StartConversation(conversation="old", resume=True))
+    at.driver.receive(stimuli.Type(text="Hi"))
+    await quiet()
+
+
 async def test_what_is_cancelled_while_it_is_read_for_is_never_asked() -> None:
     async with house() as at:
         await resumed(at)
@@ -312,12 +322,7 @@ async def test_what_is_cancelled_while_it_is_read_for_is_never_asked() -> None:
         hand = at.hands.last
         hand.give(ports.Ready())
         await quiet()
-        at.driver.receive(stimuli.StartConversation(conversation="new", resume=True))
-        await quiet()
-        at.store.shelf.clear()
-        at.driver.receive(stimuli.StartConversation(conversation="old", resume=True))
-        at.driver.receive(stimuli.Type(text="Hi"))
-        await quiet()
+        await asked_of_a_store_that_waits(at)
         at.driver.receive(stimuli.Stop())
         await quiet()
         at.store.shelf.set()
@@ -350,12 +355,7 @@ async def test_what_is_read_for_a_link_that_is_closed_meanwhile_is_asked_of_nobo
     async with house() as at:
         hand = await reading(at)
         await resumed(at)
-        at.driver.receive(stimuli.StartConversation(conversation="new", resume=True))
-        await quiet()
-        at.store.shelf.clear()
-        at.driver.receive(stimuli.StartConversation(conversation="old", resume=True))
-        at.driver.receive(stimuli.Type(text="Hi"))
-        await quiet()
+        await asked_of_a_store_that_waits(at)
         at.driver.receive(stimuli.Disconnect())
         await quiet()
         at.store.shelf.set()
